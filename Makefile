@@ -1,0 +1,44 @@
+# Everything a developer or operator runs. Needs Python >= 3.11 and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check
+
+.PHONY: serve test lint check bench clean
+
+serve: $(VENV)/.installed
+	$(BIN)/spoolog serve
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+bench: $(VENV)/.installed
+	$(BIN)/spoolog bench all
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Spoolog needs Python 3.11 or newer: make PYTHON=python3.11 …") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+# The package is installed editable: the checkout is what runs.
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(RUN_INSTALL) -e .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	$(RUN_INSTALL) -e '.[test]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-lint: pyproject.toml | $(VENV)/bin/python
+	$(RUN_INSTALL) -e '.[test,lint]'
+	touch $@ $(VENV)/.installed-test $(VENV)/.installed
