@@ -1,0 +1,280 @@
+"""`FileLog`: directory, recovery, group commit and walker behind the `Log` protocol.
+
+`open` takes the lock and looks, `begin` makes this process the writer; between the two the log can
+be read, and nothing on disk changes. A clean close seals the last segment.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from eventlog.commit import GroupCommit
+from eventlog.directory import (
+    Home,
+    Identity,
+    bases,
+    initialise,
+    read_identity,
+    write_identity,
+)
+from eventlog.disk import Disk, OsDisk
+from eventlog.errors import Locked, LogClosed, LogDamaged, LogFailed
+from eventlog.frame import FORMAT, chain_hex
+from eventlog.log import Entry, LogStat, SyncMode
+from eventlog.recovery import Found, Recovery, TakenOver, inspect, take_over
+from eventlog.walker import Walker
+from eventlog.writer import Writer
+
+SEGMENT_BYTES_MAX = 64 * 1024 * 1024
+_READ_INLINE_RECORDS_MAX = 256
+"""read on the loop; more is read on another thread, not to hold up the loop"""
+
+
+class FileLog:
+    """A log in a directory of this machine."""
+
+    def __init__(
+        self,
+        *,
+        disk: Disk,
+        home: Home,
+        lock: int,
+        cluster: str,
+        found: Found,
+        clock: Callable[[], int],
+        sync: SyncMode,
+        sync_interval_ms: int,
+        segment_bytes_max: int,
+        writer: str,
+        on_failure: Callable[[LogFailed], None] | None,
+    ) -> None:
+        self.cluster = cluster
+        self.epoch = found.epoch
+        """of the last writer; after `begin`, of this one"""
+        self.recovery: Recovery | None = found.recovery
+        self._disk = disk
+        self._home = home
+        self._lock: int | None = lock
+        self._found = found
+        self._clock = clock
+        self._sync = sync
+        self._sync_interval_ms = sync_interval_ms
+        self._segment_bytes_max = segment_bytes_max
+        self._writer_name = writer
+        self._on_failure = on_failure
+        self._commit: GroupCommit | None = None
+        self._writer: Writer | None = None
+        self._taken_over: TakenOver | None = None
+        self._begun = False
+        self._closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    def open(
+        cls,
+        data_dir: Path,
+        *,
+        clock: Callable[[], int],
+        new_cluster_id: Callable[[], str],
+        sync: SyncMode = SyncMode.ALWAYS,
+        sync_interval_ms: int = 50,
+        segment_bytes_max: int = SEGMENT_BYTES_MAX,
+        writer: str = "spoolog",
+        on_failure: Callable[[LogFailed], None] | None = None,
+        disk: Disk | None = None,
+    ) -> "FileLog":
+        """Lock a data directory, making it if it is new, and look at the end of its log.
+
+        `clock` gives microseconds since the Unix epoch. `on_failure` is called once, on the loop's
+        thread, when the log has failed.
+
+        Raises:
+            Locked: another process is its writer.
+            LogDamaged: there is more wrong than an unfinished last write; nothing was changed.
+
+        """
+        disk = disk or OsDisk()
+        home = Home(data_dir)
+        initialise(disk, home)
+        lock = _lock(disk, home, clock())
+        try:
+            cluster = _identity(disk, home, clock, new_cluster_id).cluster
+            found = inspect(disk, home, cluster)
+        except BaseException:
+            disk.close(lock)
+            raise
+        return cls(
+            disk=disk,
+            home=home,
+            lock=lock,
+            cluster=cluster,
+            found=found,
+            clock=clock,
+            sync=sync,
+            sync_interval_ms=sync_interval_ms,
+            segment_bytes_max=segment_bytes_max,
+            writer=writer,
+            on_failure=on_failure,
+        )
+
+    @property
+    def last(self) -> int:
+        """The last position appended; before `begin`, found."""
+        return self._commit.last if self._commit is not None else self._found.last
+
+    @property
+    def durable_position(self) -> int:
+        """The last durable position; before `begin`, the last found, which `begin` syncs."""
+        return self._commit.durable_position if self._commit is not None else self._found.last
+
+    def stat(self) -> LogStat:
+        """Say where the log stands."""
+        commit, writer, taken = self._commit, self._writer, self._taken_over
+        found = self._found
+        segments = found.walker.segments
+        count, size = len(segments), sum(segment.bytes for segment in segments)
+        if writer is not None and taken is not None:
+            count = taken.segments_sealed + writer.sealed_segments + 1
+            size = taken.bytes_sealed + writer.sealed_bytes + writer.offset
+        return LogStat(
+            cluster=self.cluster,
+            epoch=self.epoch,
+            sync=self._sync,
+            segments=count,
+            bytes=size,
+            last=self.last,
+            durable=self.durable_position,
+            synced=found.last if commit is None else commit.synced,
+            pending_bytes=0 if commit is None else commit.pending_bytes,
+            chain=chain_hex(found.state if commit is None else commit.state).decode(),
+        )
+
+    async def begin(self) -> int:
+        """Become the writer: set a torn tail aside, seal the last segment, open the next."""
+        if self._lock is None or self._begun:
+            raise LogClosed
+        self._begun = True  # also when it fails: a second sync could succeed without the data
+        found = self._found
+        try:
+            taken = take_over(
+                self._disk,
+                self._home,
+                found,
+                cluster=self.cluster,
+                created_at_us=self._clock(),
+                writer=self._writer_name,
+            )
+        except OSError as error:
+            raise LogFailed(error.errno or 0, self._home.segment(found.last + 1)) from error
+        loop = asyncio.get_running_loop()
+        self.epoch = found.epoch + 1
+        commit = GroupCommit(
+            loop=loop,
+            clock=self._clock,
+            sync=self._sync,
+            sync_interval_ms=self._sync_interval_ms,
+            last=found.last,
+            state=found.state,
+            epoch=self.epoch,
+            on_failure=self._on_failure,
+        )
+        self._writer = Writer(
+            disk=self._disk,
+            home=self._home,
+            segment=taken.segment,
+            mark=taken.mark,
+            segment_bytes_max=self._segment_bytes_max,
+            loop=loop,
+            report=commit.report,
+        )
+        commit.start(self._writer)
+        self._taken_over = taken
+        self._commit = commit
+        return self.epoch
+
+    def append(self, position: int, body: bytes) -> None:
+        """Take a record; see `Log.append`."""
+        if self._commit is None:
+            raise LogClosed
+        self._commit.append(position, body)
+
+    async def durable(self, position: int) -> None:
+        """Wait until `position` is durable; see `Log.durable`."""
+        if self._commit is not None:
+            await self._commit.durable(position)
+        elif position > self.last:
+            raise LogClosed
+
+    async def read(self, after: int = 0) -> AsyncIterator[list[Entry]]:
+        """Give the records behind `after` that are durable now; see `Log.read`."""
+        upto = self.durable_position
+        if after >= upto:
+            return
+        walker = await self._walk(after)
+        while entries := await self._next(walker, upto):
+            yield entries
+
+    async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
+        """Give the records behind `after` as they become durable; see `Log.follow`."""
+        commit = self._commit
+        if commit is None:
+            raise LogClosed
+        walker: Walker | None = None
+        while True:
+            upto = commit.durable_position
+            if after < upto:
+                walker = walker or await self._walk(after)
+                while entries := await self._next(walker, upto):
+                    yield entries
+                after = upto
+            else:
+                commit.check()
+                if commit.ended:
+                    return
+                await commit.changed()
+
+    async def _walk(self, after: int) -> Walker:
+        return await asyncio.to_thread(Walker, self._disk, self._home, self.cluster, after)
+
+    async def _next(self, walker: Walker, upto: int) -> list[Entry]:
+        position = 0 if walker.cursor is None else walker.cursor.position
+        if upto - position <= _READ_INLINE_RECORDS_MAX:
+            return walker.next(upto)
+        return await asyncio.to_thread(walker.next, upto)
+
+    async def close(self) -> None:
+        """Make everything durable, seal the segment and release the lock; see `Log.close`."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._shut())
+        await asyncio.shield(self._closing)
+
+    async def _shut(self) -> None:
+        try:
+            if self._commit is not None:
+                await self._commit.close()
+        finally:
+            if self._lock is not None:
+                self._disk.close(self._lock)
+                self._lock = None
+
+
+def _lock(disk: Disk, home: Home, now_us: int) -> int:
+    holder = f"pid {os.getpid()} on host {socket.gethostname()}, since {now_us} µs"
+    try:
+        # Two writers would each cut and overwrite what the other acknowledged.
+        return disk.lock(home.lock, holder)
+    except BlockingIOError as error:
+        raise Locked(home.directory, str(error)) from error
+
+
+def _identity(
+    disk: Disk, home: Home, clock: Callable[[], int], new_cluster_id: Callable[[], str]
+) -> Identity:
+    identity = read_identity(disk, home)
+    if identity is None:
+        if bases(disk, home):
+            raise LogDamaged(home.meta, 0, 1, 0, "it is missing, though there are segments")
+        identity = Identity(FORMAT, new_cluster_id(), clock())
+        write_identity(disk, home, identity)
+    return identity

@@ -1,0 +1,255 @@
+"""Walks verified records across segments, from a position to the end and on as the log grows.
+
+The one reader of segment files: replay, followers, tools, recovery and verification all walk with
+it. It takes no lock, changes nothing and holds no file open, so it may run beside the writer.
+"""
+
+from bisect import bisect_right
+from hashlib import sha256
+from typing import Final
+
+from msgspec import Struct
+
+from eventlog.cursor import Cursor
+from eventlog.directory import Home, SegmentInfo, bases, load_segment, read_mark, survey
+from eventlog.disk import Disk
+from eventlog.errors import LogDamaged
+from eventlog.frame import chain_hex, parse_record
+from eventlog.log import BATCH_RECORDS_MAX, Entry
+from eventlog.tail import damage_in_tail
+
+READ_BYTES: Final = 1024 * 1024
+
+
+class Torn(Struct, frozen=True):
+    """An unfinished last write: bytes behind the last good record that nobody was told about."""
+
+    offset: int
+    bytes: int
+    position: int
+    """of the first record that is lost"""
+
+
+class Walker:
+    """A place in the log.
+
+    `hashed` also checks every sealed segment against the hash in its footer; it needs to start at
+    a segment's first record.
+    """
+
+    def __init__(
+        self, disk: Disk, home: Home, cluster: str, after: int, *, hashed: bool = False
+    ) -> None:
+        self._disk = disk
+        self._home = home
+        self._cluster = cluster
+        self._after = after
+        # Read before any record, so that all up to the mark must be there to be read.
+        self.mark, self.mark_slot = read_mark(disk, home)
+        self.segments = survey(disk, home, cluster)
+        self.segment: SegmentInfo | None = None
+        self.cursor: Cursor | None = None
+        self.torn: Torn | None = None
+        self._before: SegmentInfo | None = None
+        self.content_hash = sha256() if hashed else None
+        """of the segment up to the place that was reached"""
+        self._proven = self.mark.position
+        """the last position that must be there"""
+        self._lines: list[bytes] = []
+        self.raw: list[bytes] = []
+        """the lines of what `next` gave last"""
+        self.raw_offset = 0
+        """of the first of them"""
+        if self.segments:
+            index = bisect_right(self.segments, after + 1, key=lambda segment: segment.base) - 1
+            self._before = self.segments[index - 1] if index else None
+            self._enter(self.segments[index])
+        elif self.mark.position:
+            reason = f"the log is missing; the durable mark is {self.mark.position}"
+            raise LogDamaged(home.segment(1), 0, 1, 1, reason)
+
+    def next(self, upto: int | None = None) -> list[Entry]:
+        """Give the next verified records; none when there is no more for now.
+
+        With `upto`, nothing behind that position is given, and everything up to it must be there.
+
+        Raises:
+            LogDamaged: what is stored is not what was written.
+
+        """
+        self.torn = None
+        self._proven = max(self.mark.position, upto or 0)
+        while self.cursor is not None or self._enter_next():
+            cursor = self._cursor()
+            room = BATCH_RECORDS_MAX
+            if upto is not None:
+                room = min(room, upto - cursor.position)
+            if room <= 0 or (not self._lines and not self._fill()):
+                break
+            if self._lines:
+                entries = self._take(room)
+                if entries is not None:
+                    return entries
+        return []
+
+    def _damage(self, reason: str) -> LogDamaged:
+        """Describe damage at the place that was reached."""
+        cursor = self._cursor()
+        return LogDamaged(
+            self._segment().path,
+            cursor.offset,
+            cursor.line,
+            cursor.position + 1,
+            reason,
+            last_good=cursor.last_good(),
+        )
+
+    def _cursor(self) -> Cursor:
+        assert self.cursor is not None
+        return self.cursor
+
+    def _segment(self) -> SegmentInfo:
+        assert self.segment is not None
+        return self.segment
+
+    def _enter(self, segment: SegmentInfo) -> None:
+        batch = self.cursor.batch if self.cursor else 0
+        self.segment = segment
+        self.cursor = Cursor(segment.header, segment.header_bytes, batch)
+        if self.content_hash is not None:
+            self.content_hash = sha256(self._disk.read(segment.path, 0, segment.header_bytes))
+        if self.mark.position == self.cursor.position:
+            self._compare_mark(chain_hex(self.cursor.state))
+
+    def _enter_next(self) -> bool:
+        """Go on to the segment behind this one, if there is one by now."""
+        base = 1 if self.cursor is None else self.cursor.position + 1
+        if base not in bases(self._disk, self._home):
+            return False
+        previous = self.segment
+        if previous is not None and self.cursor is not None:
+            footer = self.cursor.footer
+            previous = SegmentInfo(
+                previous.path, previous.header, previous.header_bytes, footer, self.cursor.offset
+            )
+        segment = load_segment(self._disk, self._home, base, self._cluster, previous)
+        self._before = previous
+        self._enter(segment)
+        return True
+
+    def _fill(self) -> bool:
+        """Read more lines; tell whether there may be more to take."""
+        cursor = self._cursor()
+        if not cursor.records and self._was_replaced():
+            cursor = self._cursor()
+        data = self._read_lines(cursor)
+        end = data.rfind(b"\n")
+        if end >= 0 and cursor.footer is None:
+            self._lines = data[:end].split(b"\n")
+            return True
+        if cursor.footer is not None:
+            return self._leave(data)
+        if self._is_last():
+            self._end(data)
+            return False
+        # The writer sealed this segment and began the next since it was read: read it again.
+        if self._read_lines(cursor) == data:
+            raise self._damage("the segment has no footer, though it is not the last")
+        return True
+
+    def _leave(self, data: bytes) -> bool:
+        """Go from a sealed segment to the next; tell whether there is one."""
+        if data:
+            raise self._damage("bytes stand behind the segment's footer")
+        if self._enter_next():
+            return True
+        if self._is_last():
+            self._end(b"")
+            return False
+        if self._enter_next():  # it has appeared since the first look
+            return True
+        raise self._damage("its segment is missing")
+
+    def _was_replaced(self) -> bool:
+        """Look again at a segment without records: a new writer puts its own in its place."""
+        segment = self._segment()
+        fresh = load_segment(self._disk, self._home, segment.base, self._cluster, self._before)
+        if fresh.header == segment.header:
+            return False
+        self._enter(fresh)
+        return True
+
+    def _read_lines(self, cursor: Cursor) -> bytes:
+        """Read at least one whole line, if there is one."""
+        path, size = self._segment().path, READ_BYTES
+        data = self._disk.read(path, cursor.offset, size)
+        while len(data) == size and b"\n" not in data:
+            size *= 4
+            data = self._disk.read(path, cursor.offset, size)
+        return data
+
+    def _is_last(self) -> bool:
+        return max(bases(self._disk, self._home), default=0) <= self._segment().base
+
+    def _take(self, room: int) -> list[Entry] | None:
+        """Verify lines and give their records; None when there are none, but more lines may follow."""
+        cursor = self._cursor()
+        first, offset = cursor.position + 1, cursor.offset
+        entries: list[Entry] = []
+        lines = self._lines[:room]
+        taken = cursor.take(lines, entries)
+        if not taken:
+            return None if self._stumble(lines[0]) else []
+        self._lines = self._lines[taken:]
+        lines = lines[:taken]
+        self._note(lines, first)
+        skip = max(0, self._after - first + 1)
+        self.raw = lines[skip:]
+        self.raw_offset = offset + sum(len(line) + 1 for line in lines[:skip])
+        return entries[skip:] or None
+
+    def _note(self, lines: list[bytes], first: int) -> None:
+        if self.content_hash is not None:
+            self.content_hash.update(b"\n".join(lines) + b"\n")
+        index = self.mark.position - first
+        if 0 <= index < len(lines):
+            record = parse_record(lines[index])
+            assert record is not None
+            self._compare_mark(record.chain)
+
+    def _compare_mark(self, chain: bytes) -> None:
+        if self.mark.position and chain != self.mark.chain:
+            raise self._damage(
+                f"the durable mark at record {self.mark.position} has chain"
+                f" {self.mark.chain.decode('ascii', 'replace')}: this is another history",
+            )
+
+    def _stumble(self, line: bytes) -> bool:
+        """Take a line that is no good record: the footer, behind which it goes on, or the bad end."""
+        cursor = self._cursor()
+        if cursor.seal(line, self.content_hash.hexdigest() if self.content_hash else None):
+            self._lines = self._lines[1:]
+            if self._lines:
+                raise self._damage("a line stands behind the segment's footer")
+            return True
+        self._lines = []
+        if not self._is_last():
+            raise self._damage(cursor.objection(line))
+        size = self._disk.size(self._segment().path)
+        self._end(self._disk.read(self._segment().path, cursor.offset, size))
+        return False
+
+    def _end(self, tail: bytes) -> None:
+        """Judge what stands behind the last good line of the last segment."""
+        cursor = self._cursor()
+        if not tail:
+            if cursor.position < self._proven:
+                raise self._damage(
+                    f"the log ends before it, but {self._proven} had been acknowledged"
+                )
+            return
+        reason = damage_in_tail(tail, cursor.offset, cursor.position + 1, self._proven)
+        if reason is not None:
+            first, _, _ = tail.partition(b"\n")
+            raise self._damage(f"{cursor.objection(first)}; {reason}")
+        self.torn = Torn(cursor.offset, len(tail), cursor.position + 1)

@@ -1,0 +1,158 @@
+"""The one thread that writes: a batch in, one write, one sync, one message back.
+
+It takes whole batches by a queue and shares nothing else with the event loop, so that it could be
+a process. The first error is final: a failed write or sync may have dropped what the kernel held,
+and a second one would succeed without it. Framing and waiting are done on the loop's side.
+"""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from errno import EIO
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+from msgspec import Struct, structs
+
+from eventlog.directory import Home
+from eventlog.disk import Disk
+from eventlog.errors import LogFailed
+from eventlog.frame import chain_hex
+from eventlog.mark import Mark, MarkFile
+from eventlog.segment import ActiveSegment
+
+
+class Chunk(Struct, frozen=True):
+    """A batch of framed records for the writer; without records, only a sync."""
+
+    first: int
+    last: int
+    lines: list[bytes]
+    size: int
+    state_before: bytes
+    state_after: bytes
+    sync: bool
+    at_us: int
+    """when it was handed over: the time of a segment that begins with it"""
+
+
+class Written(Struct, frozen=True):
+    """What the writer has done."""
+
+    last: int
+    synced: int
+
+
+Report = Callable[[Written | LogFailed | None], None]
+"""is called on the loop's thread: for each chunk, for the first failure, and None at the end"""
+
+
+class Writer:
+    """Writes chunks on its own thread, in order."""
+
+    def __init__(
+        self,
+        *,
+        disk: Disk,
+        home: Home,
+        segment: ActiveSegment,
+        mark: MarkFile,
+        segment_bytes_max: int,
+        loop: AbstractEventLoop,
+        report: Report,
+    ) -> None:
+        self._disk = disk
+        self._home = home
+        self._segment = segment
+        self._mark = mark
+        self._segment_bytes_max = segment_bytes_max
+        self._loop = loop
+        self._report = report
+        self._queue: SimpleQueue[Chunk | None] = SimpleQueue()
+        self._last = self._synced = segment.header.base - 1
+        self._state = bytes.fromhex(segment.header.state)
+        self.failure: LogFailed | None = None
+        self.sealed_segments = 0
+        self.sealed_bytes = 0
+        Thread(target=self._run, name="eventlog-writer", daemon=True).start()
+
+    @property
+    def path(self) -> Path:
+        """The segment that is being written."""
+        return self._segment.path
+
+    @property
+    def offset(self) -> int:
+        """How long it is."""
+        return self._segment.offset
+
+    def put(self, chunk: Chunk) -> None:
+        """Hand over a chunk. There is never more than one under way."""
+        self._queue.put(chunk)
+
+    def stop(self) -> None:
+        """Seal the segment and end the thread."""
+        self._queue.put(None)
+
+    def _run(self) -> None:
+        while (chunk := self._queue.get()) is not None:
+            if self.failure is None and self._guarded(partial(self._commit, chunk)):
+                self._tell(Written(self._last, self._synced))
+        if self.failure is None:
+            self._guarded(self._finish)
+        self._segment.close()
+        self._mark.close()
+        self._tell(None)
+
+    def _guarded(self, work: Callable[[], None]) -> bool:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  whatever it was, nothing more is durable
+            number = (error.errno if isinstance(error, OSError) else None) or EIO
+            failure = LogFailed(number, self._segment.path)
+            failure.__cause__ = error
+            self.failure = failure  # the flag first: from here on no append is taken
+            self._tell(failure)
+            return False
+        return True
+
+    def _commit(self, chunk: Chunk) -> None:
+        if chunk.lines:
+            self._rotate_for(chunk)
+            self._segment.write(b"".join(chunk.lines))
+            self._last, self._state = chunk.last, chunk.state_after
+        if chunk.sync:
+            self._segment.sync()
+            self._note_synced()
+
+    def _note_synced(self) -> None:
+        if self._synced < self._last:
+            self._synced = self._last
+            self._mark.advance(Mark(self._synced, chain_hex(self._state)))
+
+    def _rotate_for(self, chunk: Chunk) -> None:
+        header = self._segment.header
+        if self._last < header.base or self._segment.offset + chunk.size <= self._segment_bytes_max:
+            return
+        sha256_hex = self._segment.seal(self._last, self._state)
+        self.sealed_segments += 1
+        self.sealed_bytes += self._segment.offset
+        self._note_synced()
+        header = structs.replace(
+            header,
+            base=chunk.first,
+            state=chunk.state_before.hex(),
+            prev_sha256=sha256_hex,
+            created_at_us=chunk.at_us,
+        )
+        self._segment = ActiveSegment.create(self._disk, self._home, header)
+
+    def _finish(self) -> None:
+        """Seal on a clean end, unless there is nothing to seal."""
+        if self._last >= self._segment.header.base:
+            self._segment.seal(self._last, self._state)
+            self._note_synced()
+
+    def _tell(self, message: Written | LogFailed | None) -> None:
+        self._loop.call_soon_threadsafe(self._report, message)

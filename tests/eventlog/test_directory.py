@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+
+from eventlog import LogDamaged
+from eventlog.directory import Home, bases, initialise, read_identity, survey
+from eventlog.disk import OsDisk
+from eventlog.frame import framed
+from tests.eventlog.disks import MemoryDisk
+from tests.eventlog.logs import HOME, open_log, running
+
+
+def test_other_names_are_no_segments() -> None:
+    disk = MemoryDisk()
+    for name in ("1.log", f"{7:020}.log", f"{7:020}.tmp", "²" * 20 + ".log", f"{3:020}.log", "x"):
+        disk.put(HOME.log / name, b"")
+    assert bases(disk, HOME) == [3, 7]
+
+
+def test_directories_are_made_once(tmp_path: Path) -> None:
+    home = Home(tmp_path / "a" / "b")
+    for _ in range(2):
+        initialise(OsDisk(), home)
+        assert home.log.is_dir()
+    assert read_identity(OsDisk(), home) is None
+
+
+async def test_unknown_formats_ask_for_another_version() -> None:
+    disk = await running()
+    data = disk.content()[HOME.meta]
+    disk.put(HOME.meta, data.replace(b'"format":1', b'"format":2'))
+    with pytest.raises(LogDamaged, match=r"format 2 is unknown\n  Use a version"):
+        open_log(disk=disk)
+
+
+async def test_segment_of_an_unknown_format_asks_for_another_version() -> None:
+    disk = await running()
+    header, newline, rest = disk.content()[HOME.segment(1)].partition(b"\n")
+    newer = header[9:].replace(b'"format":1', b'"format":2')
+    disk.put(HOME.segment(1), framed(newer)[:-1] + newline + rest)
+    with pytest.raises(LogDamaged, match=r"format 2 \(written by spoolog\) is unknown"):
+        open_log(disk=disk)
+
+
+async def test_each_link_is_checked() -> None:
+    disk = await running(batches=4, segment_bytes_max=500)
+    segments = survey(disk, HOME, "c1")
+    assert [segment.base for segment in segments] == [1, 3, 5, 7]
+    with pytest.raises(LogDamaged, match="belongs to another log"):
+        survey(disk, HOME, "c2")
+    gap = disk.copy()
+    gap.remove(HOME.segment(3))
+    with pytest.raises(LogDamaged, match="the segment with record 3 is missing"):
+        survey(gap, HOME, "c1")
+    renamed = disk.copy()
+    renamed.put(HOME.segment(9), disk.content()[HOME.segment(7)])
+    with pytest.raises(LogDamaged, match="its name says otherwise"):
+        survey(renamed, HOME, "c1")
+    unsealed = disk.copy()
+    unsealed.put(HOME.segment(3), disk.content()[HOME.segment(3)][:-9])
+    with pytest.raises(LogDamaged, match="has no readable footer"):
+        survey(unsealed, HOME, "c1")
+    headless = disk.copy()
+    headless.put(HOME.segment(7), disk.content()[HOME.segment(7)][5:])
+    with pytest.raises(LogDamaged, match="header cannot be read"):
+        survey(headless, HOME, "c1")

@@ -1,0 +1,93 @@
+import random
+from hashlib import sha256
+
+import pytest
+
+from eventlog import LogDamaged, Reader, verify
+from eventlog.frame import footer_line, parse_footer
+from tests.eventlog.disks import MemoryDisk
+from tests.eventlog.logs import HOME, entries, open_log, running, start, write
+
+
+async def test_sound_log_is_summed_up() -> None:
+    disk = await running(batches=6, segment_bytes_max=500)
+    heard: list[int] = []
+    verified = verify(HOME.directory, progress=heard.append, disk=disk)
+    assert (verified.records, verified.last, verified.mark) == (12, 12, 12)
+    assert (verified.segments, verified.epochs, verified.torn) == (6, [1], None)
+    assert verified.bytes == sum(
+        len(data) for path, data in disk.content().items() if path.parent == HOME.log
+    )
+    assert verified.chain_hex == list(Reader(HOME.directory, disk).lines())[-1].chain
+    assert heard[-1] == 12
+
+
+async def test_empty_log_is_sound() -> None:
+    disk = MemoryDisk()
+    await open_log(disk=disk).close()
+    assert verify(HOME.directory, disk=disk).records == 0
+
+
+async def test_torn_tail_is_reported() -> None:
+    disk = await running(batches=2)
+    disk.remove(HOME.mark)
+    disk.put(HOME.segment(1), disk.content()[HOME.segment(1)][:-1])
+    before = disk.content()
+    torn = verify(HOME.directory, disk=disk).torn
+    assert torn is not None
+    assert (torn.file, torn.position, torn.quarantine) == (HOME.segment(1), 4, None)
+    assert disk.content() == before
+
+
+async def test_wrong_hash_of_a_segment_is_found() -> None:
+    disk = MemoryDisk()
+    log = open_log(disk=disk)
+    await log.begin()
+    await write(log, batches=2)
+    await log.close()
+    data = disk.content()[HOME.segment(1)]
+    at = data.index(b" #end ") - 8
+    footer = parse_footer(data[at:-1])
+    assert footer is not None
+    assert footer.sha256 == sha256(data[:at]).hexdigest()
+    lie = type(footer)(
+        records=footer.records,
+        first=footer.first,
+        last=footer.last,
+        bytes=footer.bytes,
+        state=footer.state,
+        sha256="0" * 64,
+    )
+    disk.put(HOME.segment(1), data[:at] + footer_line(lie))
+    with pytest.raises(LogDamaged, match="footer"):
+        verify(HOME.directory, disk=disk)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_random_damage_never_reads_as_something_else(seed: int) -> None:
+    disk = await running(batches=6, segment_bytes_max=500)
+    dice = random.Random(seed)
+    contents = disk.content()
+    segments = [path for path in contents if path.parent == HOME.log]
+    for _ in range(1_000):
+        left = disk.copy()
+        for _ in range(dice.randint(1, 3)):
+            path = dice.choice(segments)
+            left.put(path, _mutated(left.content()[path], dice))
+        try:
+            found = start(left)
+        except LogDamaged:
+            continue
+        assert found == entries(12)
+
+
+def _mutated(data: bytes, dice: random.Random) -> bytes:
+    at, length = dice.randrange(len(data) + 1), dice.randint(0, 40)
+    kind = dice.randrange(4)
+    if kind == 0:
+        return data[:at] + dice.randbytes(length) + data[at + length :]
+    if kind == 1:
+        return data[:at] + data[at + length :]
+    if kind == 2:
+        return data[:at] + data[dice.randrange(len(data)) :][:length] + data[at:]
+    return data[:at] + bytes(length) + data[at + length :]
