@@ -1,0 +1,79 @@
+"""Every limit of the API, as annotated types and constants (contract section 1.5).
+
+Nothing here decides anything: specs attach these types to fields, decide functions compare with
+the constants, and the API description is generated from the same objects.
+"""
+
+from typing import Annotated, Final, TypeVar
+
+from msgspec import Meta
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+NESTING_MAX: Final = 100
+PAYLOAD_BYTES_MAX: Final = MIB
+RESULT_BYTES_MAX: Final = MIB
+TAGS_BYTES_MAX: Final = 64 * KIB
+SETTINGS_BYTES_MAX: Final = 64 * KIB
+BODY_BYTES_MAX: Final = 2 * MIB
+BULK_BODY_BYTES_MAX: Final = 32 * MIB
+
+BULK_JOBS_MAX: Final = 100
+CLAIM_JOBS_MAX: Final = 100
+BATCH_STATUS_IDS_MAX: Final = 100
+PAGE_JOBS_MAX: Final = 100
+PAGE_JOBS_DEFAULT: Final = 50
+LISTED_QUEUES_MAX: Final = 100
+LISTED_WORKERS_MAX: Final = 100
+
+RETRIES_DEFAULT: Final = 3
+TIMEOUT_SECS_DEFAULT: Final = 300
+LEASE_SECS_DEFAULT: Final = 30
+WORKER_HEARTBEAT_SECS: Final = 10
+WORKER_OFFLINE_SECS: Final = 120
+
+SECOND_US: Final = 1_000_000
+MINUTE_US: Final = 60 * SECOND_US
+HOUR_US: Final = 60 * MINUTE_US
+DAY_US: Final = 24 * HOUR_US
+
+# Patterns end in \Z: a `$` would let a trailing newline through.
+QUEUE_NAME_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]*\Z"
+STRICT_QUEUE_NAME_PATTERN: Final = r"^[a-z0-9-]{1,64}\Z"
+WORKER_PATTERN: Final = r"^[A-Za-z0-9._-]+\Z"
+
+QueueName = Annotated[str, Meta(min_length=1, max_length=100, pattern=QUEUE_NAME_PATTERN)]
+Priority = Annotated[int, Meta(ge=-100, le=100)]
+MaxRetries = Annotated[int, Meta(ge=0, le=100)]
+TimeoutSecs = Annotated[int, Meta(ge=1, le=86_400)]
+LeaseSecs = Annotated[int, Meta(ge=5, le=3_600)]
+ClaimLimit = Annotated[int, Meta(ge=1, le=CLAIM_JOBS_MAX)]
+IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=255)]
+WebhookUrl = Annotated[str, Meta(min_length=1, max_length=2_048, pattern=r"^https?://\S+\Z")]
+WebhookSecret = Annotated[str, Meta(max_length=255)]
+ErrorText = Annotated[str, Meta(min_length=1, max_length=2_048)]
+ClaimantId = Annotated[str, Meta(min_length=1, max_length=255)]
+LeaseId = Annotated[str, Meta(max_length=255)]
+ParentJobId = Annotated[str, Meta(min_length=1, max_length=255)]
+PauseReason = Annotated[str, Meta(max_length=500)]
+RateLimit = Annotated[int, Meta(ge=1, le=100_000)]
+WorkerId = Annotated[str, Meta(min_length=1, max_length=128, pattern=WORKER_PATTERN)]
+Hostname = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_-])?\Z",
+    ),
+]
+WorkerType = Annotated[str, Meta(max_length=50)]
+Version = Annotated[str, Meta(max_length=50)]
+MaxConcurrency = Annotated[int, Meta(ge=1, le=100)]
+CurrentJobs = Annotated[int, Meta(ge=0, le=1_000)]
+
+_Item = TypeVar("_Item")
+BulkItems = Annotated[list[_Item], Meta(min_length=1, max_length=BULK_JOBS_MAX)]
+
+assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX < BULK_BODY_BYTES_MAX
+assert PAGE_JOBS_DEFAULT <= PAGE_JOBS_MAX

@@ -1,0 +1,96 @@
+"""What exists now: the mutable things that events change. Only ``fold`` may change them.
+
+Every field is a fact from an event, so the tables of these can be written to a snapshot as they
+are. What can be computed from them lives in ``state`` and the index modules instead. Times are
+integer microseconds since the Unix epoch, UTC.
+"""
+
+from msgspec import Raw, Struct
+
+from projections.lifecycle import Status
+
+
+class Job(Struct, gc=False):
+    """One job. ``seq`` numbers all jobs in order of creation; ``position`` last changed it.
+
+    ``due_at`` is set while the job waits for its time; ``scheduled_at`` is what is shown.
+    """
+
+    id: str
+    seq: int
+    org: str
+    queue: str
+    payload: Raw
+    max_retries: int
+    timeout_secs: int
+    created_at: int
+    updated_at: int
+    position: int
+    status: Status = Status.PENDING
+    priority: int = 0
+    retry_count: int = 0
+    due_at: int | None = None
+    scheduled_at: int | None = None
+    expires_at: int | None = None
+    started_at: int | None = None
+    completed_at: int | None = None
+    lease: str | None = None
+    lease_until: int | None = None
+    worker: str | None = None
+    result: Raw | None = None
+    last_error: str | None = None
+    idempotency_key: str | None = None
+    tags: Raw | None = None
+    parent: str | None = None
+    completion_webhook: str | None = None
+    completion_webhook_secret: str | None = None
+
+
+class Queue(Struct, gc=False):
+    """One queue's configuration. ``paused_at`` is set while claims hand out nothing."""
+
+    id: str
+    org: str
+    name: str
+    created_at: int
+    updated_at: int
+    max_retries: int | None = None
+    default_timeout_secs: int | None = None
+    rate_limit: int | None = None
+    settings: Raw = Raw(b"{}")
+    paused_at: int | None = None
+    paused_by: str | None = None
+    paused_reason: str | None = None
+
+
+class Worker(Struct, gc=False):
+    """One registered worker, as its registration and heartbeats tell."""
+
+    id: str
+    org: str
+    queue: str
+    hostname: str
+    status: str
+    max_concurrency: int
+    registered_at: int
+    updated_at: int
+    last_heartbeat: int
+    offline_at: int | None
+    current_jobs: int = 0
+    worker_type: str | None = None
+    version: str | None = None
+    metadata: Raw | None = None
+
+
+class ApiKey(Struct, gc=False):
+    """One API key, known by its hash. ``bootstrap`` marks the one the server itself made valid."""
+
+    id: str
+    org: str
+    name: str
+    hash: str
+    prefix: str
+    queues: list[str]
+    created_at: int
+    bootstrap: bool = False
+    active: bool = True

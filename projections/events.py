@@ -1,0 +1,313 @@
+"""Every event that can be in the log, the record that carries them, and their bytes.
+
+An event is an immutable fact in the past tense with its results (a retry time, a lease end), never
+an intention: replay reads configuration nowhere. One record is one command: its events are atomic.
+
+On the wire a record is one JSON object
+``{"v":1,"at":1795461256521263,"by":"key_…","req":"…","events":[{"type":"job.created",…},…]}``;
+its position stands in the log's frame, not here. Times are integer microseconds since the Unix
+epoch, UTC. ``org`` is left out for the organization ``default``; fields at their default are left
+out too.
+
+Adding an optional field is free. Anything else is a new ``VOCABULARY`` with an upcaster in
+``projections.upcast`` and a golden old segment in the tests.
+"""
+
+from typing import Final
+
+from msgspec import DecodeError, Raw, Struct, field
+from msgspec.json import Decoder, Encoder
+
+from projections.upcast import VOCABULARY, upcast
+
+DEFAULT_ORG: Final = "default"
+
+
+class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
+    """What all events share: the organization they belong to."""
+
+    org: str = DEFAULT_ORG
+
+
+class JobCreated(_Event, frozen=True, tag="job.created"):
+    """A job entered a queue, with every default already resolved.
+
+    ``due_at`` is set when the job waits for its time: it is then ``scheduled`` and becomes
+    claimable by ``job.due``. ``scheduled_at`` keeps what the caller sent.
+    """
+
+    job: str
+    queue: str
+    payload: Raw
+    max_retries: int
+    timeout_secs: int
+    priority: int = 0
+    due_at: int | None = None
+    scheduled_at: int | None = None
+    expires_at: int | None = None
+    idempotency_key: str | None = None
+    tags: Raw | None = None
+    parent: str | None = None
+    completion_webhook: str | None = None
+    completion_webhook_secret: str | None = None
+
+
+class JobClaimed(_Event, frozen=True, tag="job.claimed"):
+    """A worker got the job under a fresh lease that runs until ``lease_until``."""
+
+    job: str
+    worker: str
+    lease: str
+    lease_until: int
+
+
+class JobCompleted(_Event, frozen=True, tag="job.completed"):
+    """The lease holder finished the job."""
+
+    job: str
+    worker: str
+    result: Raw | None = None
+
+
+class JobFailed(_Event, frozen=True, tag="job.failed"):
+    """An attempt failed: tried again at ``retry_at``, or dead-lettered when that is absent."""
+
+    job: str
+    worker: str
+    error: str
+    retry_at: int | None = None
+
+
+class JobLeaseExtended(_Event, frozen=True, tag="job.lease_extended"):
+    """A heartbeat moved the end of the lease; it may also shorten it."""
+
+    job: str
+    lease_until: int
+
+
+class JobLeaseExpired(_Event, frozen=True, tag="job.lease_expired"):
+    """The lease ran out: back to the queue at once, or dead-lettered when retries are used up."""
+
+    job: str
+    worker: str
+    error: str
+    deadletter: bool = False
+
+
+class JobDue(_Event, frozen=True, tag="job.due"):
+    """The time that a scheduled or retried job waited for has come: it can be claimed."""
+
+    job: str
+
+
+class JobExpired(_Event, frozen=True, tag="job.expired"):
+    """The job was not started before its ``expires_at`` and is cancelled."""
+
+    job: str
+    error: str
+
+
+class JobCancelled(_Event, frozen=True, tag="job.cancelled"):
+    """The job was cancelled before a worker had it."""
+
+    job: str
+
+
+class JobRetried(_Event, frozen=True, tag="job.retried"):
+    """Someone sent a failed or dead-lettered job back to its queue."""
+
+    job: str
+    retry_count: int
+
+
+class JobPriorityChanged(_Event, frozen=True, tag="job.priority_changed"):
+    """A waiting job's priority was replaced."""
+
+    job: str
+    priority: int
+
+
+class JobSettlementRefused(_Event, frozen=True, tag="job.settlement_refused"):
+    """Someone without the current lease tried to settle or extend the job; nothing changed."""
+
+    job: str
+    worker: str
+    verb: str
+    lease: str | None = None
+
+
+class QueueCreated(_Event, frozen=True, tag="queue.created"):
+    """A queue came to be, by its first job or its first configuration."""
+
+    queue: str
+    id: str
+
+
+class QueueConfigured(_Event, frozen=True, tag="queue.configured"):
+    """The queue's whole configuration after a change."""
+
+    queue: str
+    max_retries: int
+    default_timeout_secs: int
+    rate_limit: int | None = None
+    settings: Raw = field(default_factory=lambda: Raw(b"{}"))
+
+
+class QueuePaused(_Event, frozen=True, tag="queue.paused"):
+    """Claims from this queue hand out nothing until it is resumed."""
+
+    queue: str
+    reason: str | None = None
+
+
+class QueueResumed(_Event, frozen=True, tag="queue.resumed"):
+    """Claims from this queue hand out jobs again."""
+
+    queue: str
+
+
+class WorkerRegistered(_Event, frozen=True, tag="worker.registered"):
+    """A worker announced itself, or announced itself again."""
+
+    worker: str
+    queue: str
+    hostname: str
+    max_concurrency: int
+    offline_at: int
+    worker_type: str | None = None
+    version: str | None = None
+    metadata: Raw | None = None
+
+
+class WorkerHeartbeat(_Event, frozen=True, tag="worker.heartbeat"):
+    """A worker said that it lives; it counts as offline after ``offline_at``."""
+
+    worker: str
+    current_jobs: int
+    status: str
+    offline_at: int
+    metadata: Raw | None = None
+
+
+class WorkerDeregistered(_Event, frozen=True, tag="worker.deregistered"):
+    """A worker said goodbye. Jobs under a live lease stay leased."""
+
+    worker: str
+
+
+class WorkerLost(_Event, frozen=True, tag="worker.lost"):
+    """A worker was silent for too long. Its leases run out on their own."""
+
+    worker: str
+
+
+class KeyCreated(_Event, frozen=True, tag="key.created"):
+    """An API key became valid. ``hash`` is keyed by a secret that is not in the log."""
+
+    key: str
+    name: str
+    hash: str
+    prefix: str
+    queues: list[str]
+    bootstrap: bool = False
+
+
+class KeyRevoked(_Event, frozen=True, tag="key.revoked"):
+    """An API key stopped working."""
+
+    key: str
+
+
+class ServerStarted(_Event, frozen=True, tag="server.started"):
+    """A server became the writer of this log."""
+
+    version: str
+    epoch: int
+
+
+JobEvent = (
+    JobCreated
+    | JobClaimed
+    | JobCompleted
+    | JobFailed
+    | JobLeaseExtended
+    | JobLeaseExpired
+    | JobDue
+    | JobExpired
+    | JobCancelled
+    | JobRetried
+    | JobPriorityChanged
+    | JobSettlementRefused
+)
+QueueEvent = QueueCreated | QueueConfigured | QueuePaused | QueueResumed
+WorkerEvent = WorkerRegistered | WorkerHeartbeat | WorkerDeregistered | WorkerLost
+SystemEvent = KeyCreated | KeyRevoked | ServerStarted
+Event = JobEvent | QueueEvent | WorkerEvent | SystemEvent
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One command's events: what happened at ``at``, by whom, on which request.
+
+    ``by`` is an API key id or ``system``; ``req`` the request id. ``position`` is the record's place
+    in the log, 1 for the first.
+    """
+
+    position: int
+    at: int
+    by: str
+    req: str
+    events: tuple[Event, ...]
+
+
+class _Body(Struct, frozen=True, gc=False):
+    v: int
+    at: int
+    by: str
+    req: str
+    events: tuple[Event, ...]
+
+
+class _Envelope(Struct, frozen=True, gc=False):
+    v: int
+
+
+class Undecodable(Exception):  # noqa: N818 - named after the condition
+    """A record's bytes are intact but not a record this version knows."""
+
+
+_encoder = Encoder()
+_decode_body = Decoder(_Body).decode
+_decode_envelope = Decoder(_Envelope).decode
+
+
+def encode(record: Record) -> bytes:
+    """Give the record's body as one line of JSON, without its position."""
+    return _encoder.encode(_Body(VOCABULARY, record.at, record.by, record.req, record.events))
+
+
+def decode(position: int, body: bytes) -> Record:
+    """Read a record's body.
+
+    Raises:
+        Undecodable: unknown event type, newer vocabulary, or not a record at all; the message
+            names the position and what is needed.
+
+    """
+    try:
+        found = _decode_body(body)
+        if found.v != VOCABULARY:
+            found = _decode_body(upcast(found.v, body))
+    except DecodeError as reason:
+        found = _decode_older(position, body, reason)
+    return Record(position, found.at, found.by, found.req, found.events)
+
+
+def _decode_older(position: int, body: bytes, reason: DecodeError) -> _Body:
+    try:
+        version = _decode_envelope(body).v
+        if version < VOCABULARY:
+            return _decode_body(upcast(version, body))
+    except DecodeError as not_a_record:
+        raise Undecodable(f"record {position} is not a record: {not_a_record}") from not_a_record
+    needs = f"vocabulary {version}, this is {VOCABULARY}" if version != VOCABULARY else str(reason)
+    raise Undecodable(f"record {position} cannot be read: {needs}") from reason

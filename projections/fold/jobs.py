@@ -1,0 +1,98 @@
+"""A job's life outside a worker: created, due, expired, cancelled, retried, reprioritised."""
+
+from projections.entities import Job
+from projections.events import (
+    JobCancelled,
+    JobCreated,
+    JobDue,
+    JobExpired,
+    JobPriorityChanged,
+    JobRetried,
+    Record,
+)
+from projections.lifecycle import Status, moved
+from projections.state import State
+
+
+def lifted(state: State, job_id: str, record: Record) -> Job:
+    """Take the job that an event is about out of its places, stamped with the record."""
+    job = state.tables.jobs[job_id]
+    state.lift(job)
+    job.updated_at = record.at
+    job.position = record.position
+    return job
+
+
+def on_created(state: State, event: JobCreated, record: Record) -> None:
+    """A new job; raw documents are copied, or they would keep the whole record's bytes alive."""
+    tables = state.tables
+    tables.seq += 1
+    state.add_job(
+        Job(
+            id=event.job,
+            seq=tables.seq,
+            org=event.org,
+            queue=tables.queues[event.org][event.queue].name,
+            payload=event.payload.copy(),
+            max_retries=event.max_retries,
+            timeout_secs=event.timeout_secs,
+            created_at=record.at,
+            updated_at=record.at,
+            position=record.position,
+            status=Status.PENDING if event.due_at is None else Status.SCHEDULED,
+            priority=event.priority,
+            due_at=event.due_at,
+            scheduled_at=event.scheduled_at,
+            expires_at=event.expires_at,
+            idempotency_key=event.idempotency_key,
+            tags=None if event.tags is None else event.tags.copy(),
+            parent=event.parent,
+            completion_webhook=event.completion_webhook,
+            completion_webhook_secret=event.completion_webhook_secret,
+        )
+    )
+
+
+def on_due(state: State, event: JobDue, record: Record) -> None:
+    """Its time has come: claimable. ``scheduled_at`` is kept (contract section 3.1)."""
+    job = lifted(state, event.job, record)
+    job.status = moved(job.status, "job.due", Status.PENDING)
+    job.due_at = None
+    state.put_back(job)
+
+
+def on_expired(state: State, event: JobExpired, record: Record) -> None:
+    """Not started in time."""
+    job = lifted(state, event.job, record)
+    job.status = moved(job.status, "job.expired", Status.CANCELLED)
+    job.last_error = event.error
+    job.completed_at = record.at
+    job.due_at = None
+    state.put_back(job)
+
+
+def on_cancelled(state: State, event: JobCancelled, record: Record) -> None:
+    """Cancelled while it waited."""
+    job = lifted(state, event.job, record)
+    job.status = moved(job.status, "job.cancelled", Status.CANCELLED)
+    job.completed_at = record.at
+    job.due_at = None
+    state.put_back(job)
+
+
+def on_retried(state: State, event: JobRetried, record: Record) -> None:
+    """Back in its queue at once."""
+    job = lifted(state, event.job, record)
+    job.status = moved(job.status, "job.retried", Status.PENDING)
+    job.retry_count = event.retry_count
+    job.last_error = None
+    job.completed_at = None
+    state.put_back(job)
+
+
+def on_priority_changed(state: State, event: JobPriorityChanged, record: Record) -> None:
+    """Another place in line."""
+    job = lifted(state, event.job, record)
+    job.status = moved(job.status, "job.priority_changed", job.status)
+    job.priority = event.priority
+    state.put_back(job)

@@ -1,0 +1,49 @@
+"""Queues: created, configured, paused, resumed."""
+
+from projections.entities import Queue
+from projections.events import (
+    QueueConfigured,
+    QueueCreated,
+    QueuePaused,
+    QueueResumed,
+    Record,
+)
+from projections.state import State
+
+
+def on_created(state: State, event: QueueCreated, record: Record) -> None:
+    """A queue without any setting of its own."""
+    queues = state.tables.queues.setdefault(event.org, {})
+    assert event.queue not in queues
+    queues[event.queue] = Queue(event.id, event.org, event.queue, record.at, record.at)
+
+
+def on_configured(state: State, event: QueueConfigured, record: Record) -> None:
+    """The configuration as the event says, whole."""
+    queue = _changed(state, event.org, event.queue, record)
+    queue.max_retries = event.max_retries
+    queue.default_timeout_secs = event.default_timeout_secs
+    queue.rate_limit = event.rate_limit
+    queue.settings = event.settings.copy()
+
+
+def on_paused(state: State, event: QueuePaused, record: Record) -> None:
+    """Paused, or paused again: the time and the reason are those of the last pause."""
+    queue = _changed(state, event.org, event.queue, record)
+    queue.paused_at = record.at
+    queue.paused_by = record.by
+    queue.paused_reason = event.reason
+
+
+def on_resumed(state: State, event: QueueResumed, record: Record) -> None:
+    """Open again."""
+    queue = _changed(state, event.org, event.queue, record)
+    queue.paused_at = None
+    queue.paused_by = None
+    queue.paused_reason = None
+
+
+def _changed(state: State, org: str, name: str, record: Record) -> Queue:
+    queue = state.tables.queues[org][name]
+    queue.updated_at = record.at
+    return queue

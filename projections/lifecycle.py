@@ -1,0 +1,78 @@
+"""The life of a job as one table: which event may happen in which status, and where it leads.
+
+``decide`` asks ``may`` before it returns an event; ``fold`` looks the result up with ``after``. A
+missing pair *is* the illegal move. Nothing else in the project names a transition.
+
+    create -> pending | scheduled      (scheduled: its time has not come)
+    pending -> processing -> completed | pending (retry) | deadletter
+    pending | scheduled -> cancelled
+    failed | deadletter -> pending     (retried by hand)
+
+``failed`` is kept as a legal state (contract section 3.1); a failed attempt goes straight to
+pending or deadletter, and its history shows the failure.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Status(StrEnum):
+    """Where a job is in its life; the values are the API's words."""
+
+    PENDING = "pending"
+    SCHEDULED = "scheduled"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    DEADLETTER = "deadletter"
+    CANCELLED = "cancelled"
+
+
+WAITING: Final = frozenset({Status.PENDING, Status.SCHEDULED})
+ACTIVE: Final = WAITING | {Status.PROCESSING}
+TERMINAL: Final = frozenset(Status) - ACTIVE
+REVIVABLE: Final = frozenset({Status.FAILED, Status.DEADLETTER})
+
+
+def _moves() -> dict[tuple[Status, str], frozenset[Status]]:
+    moves: dict[tuple[Status, str], frozenset[Status]] = {
+        (Status.PENDING, "job.claimed"): frozenset({Status.PROCESSING}),
+        (Status.PROCESSING, "job.lease_extended"): frozenset({Status.PROCESSING}),
+        (Status.PROCESSING, "job.completed"): frozenset({Status.COMPLETED}),
+        (Status.PROCESSING, "job.failed"): frozenset({Status.PENDING, Status.DEADLETTER}),
+        (Status.PROCESSING, "job.lease_expired"): frozenset({Status.PENDING, Status.DEADLETTER}),
+    }
+    for status in sorted(WAITING):
+        moves[status, "job.due"] = frozenset({Status.PENDING})
+        moves[status, "job.cancelled"] = frozenset({Status.CANCELLED})
+        moves[status, "job.expired"] = frozenset({Status.CANCELLED})
+        moves[status, "job.priority_changed"] = frozenset({status})
+    for status in sorted(REVIVABLE):
+        moves[status, "job.retried"] = frozenset({Status.PENDING})
+    return moves
+
+
+# (status before, event type) -> the statuses that may follow; the event says which.
+MOVES: Final[Mapping[tuple[Status, str], frozenset[Status]]] = _moves()
+
+
+class IllegalMove(Exception):  # noqa: N818 - named after the condition, like the refusals
+    """The log tells of a move that the lifecycle does not allow: it is not one of ours."""
+
+
+def may(status: Status, event_type: str) -> bool:
+    """Whether an event of this type may happen to a job in this status."""
+    return (status, event_type) in MOVES
+
+
+def moved(status: Status, event_type: str, to: Status) -> Status:
+    """Give `to` back if the table allows the move.
+
+    Raises:
+        IllegalMove: it does not; in ``fold`` that stops the process.
+
+    """
+    if to not in MOVES.get((status, event_type), ()):
+        raise IllegalMove(f"{event_type} leads a job from {status} to {to}")
+    return to

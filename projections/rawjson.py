@@ -1,0 +1,106 @@
+"""The client's own JSON on its way into an event: minified, bounded, otherwise untouched.
+
+Number spelling, key order and duplicate keys stay as sent. The text never becomes Python objects,
+except tags, whose words are indexed.
+"""
+
+import re
+from typing import Any, Final
+
+from msgspec import DecodeError, Raw
+from msgspec.json import Decoder
+from msgspec.json import format as reformat
+
+from projections import bounds
+from projections.errors import Invalid, TooLarge
+
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_decode = Decoder(Any).decode
+_decode_tags = Decoder(dict[str, Any] | list[Any]).decode
+
+
+def minified(field: str, raw: Raw) -> Raw:
+    """Copy `raw` out of its request body, on one line and without spaces.
+
+    Raises:
+        Invalid: it is nested deeper than any reader of the log could be trusted to follow.
+
+    """
+    text = bytes(raw)
+    if _may_be_deep(text) and _depth_exceeds(text, bounds.NESTING_MAX):
+        raise Invalid(field, f"JSON nested deeper than {bounds.NESTING_MAX} levels")
+    return Raw(reformat(text, indent=-1))
+
+
+def document(field: str, raw: Raw, bytes_max: int) -> Raw:
+    """Give a payload or result, minified.
+
+    Raises:
+        TooLarge: longer than `bytes_max` when minified.
+        Invalid: nested too deeply.
+
+    """
+    text = minified(field, raw)
+    if len(bytes(text)) > bytes_max:
+        raise TooLarge(f"{field} is larger than {bytes_max} bytes")
+    return text
+
+
+def bounded(field: str, raw: Raw | None, bytes_max: int, kinds: bytes) -> Raw | None:
+    """Give an optional document whose first byte must be one of `kinds` (``{`` or ``[``), minified.
+
+    Raises:
+        Invalid: another kind of value, too long, or nested too deeply.
+
+    """
+    if raw is None:
+        return None
+    text = minified(field, raw)
+    content = bytes(text)
+    if content[0] not in kinds:
+        wanted = " or ".join({"{": "an object", "[": "an array"}[chr(kind)] for kind in kinds)
+        raise Invalid(field, f"must be {wanted}")
+    if len(content) > bytes_max:
+        raise Invalid(field, f"longer than {bytes_max} bytes")
+    return text
+
+
+def words(tags: Raw | None) -> tuple[str, ...]:
+    """List what a tag filter matches: elements of an array, keys and text values of an object.
+
+    Raises:
+        DecodeError: it holds a number that no machine type can; ``decide`` lets no such tags in.
+
+    """
+    if tags is None:
+        return ()
+    found = _decode_tags(tags)
+    values = [*found, *found.values()] if isinstance(found, dict) else found
+    return tuple(dict.fromkeys(value for value in values if isinstance(value, str)))
+
+
+def job_type(payload: Raw) -> str:
+    """Give ``payload.job_type`` when it is text, else the empty text (contract section 2.3)."""
+    if b'"job_type"' not in bytes(payload):
+        return ""
+    try:
+        found = _decode(payload)
+    except DecodeError:  # valid JSON that Python cannot hold, such as a number beyond its range
+        return ""
+    kind = found.get("job_type") if isinstance(found, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _may_be_deep(text: bytes) -> bool:
+    return text.count(b"[") + text.count(b"{") > bounds.NESTING_MAX
+
+
+def _depth_exceeds(text: bytes, levels_max: int) -> bool:
+    """Peel the innermost brackets off, one level a pass, at the speed of `bytes.replace`."""
+    brackets = _STRING.sub(b"", text).translate(None, delete=_NOT_BRACKETS)
+    for _ in range(levels_max):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(brackets)

@@ -1,0 +1,115 @@
+"""All that is derived about one queue: who is ready, who is in which status, what ended lately.
+
+Never stored; ``State`` rebuilds it from the jobs. A job is on exactly one shelf, and every fold
+takes it off, changes it, and puts it back.
+"""
+
+import heapq
+from typing import Final
+
+from projections import bounds
+from projections.entities import Job
+from projections.lazyheap import LazyHeap
+from projections.lifecycle import REVIVABLE, WAITING, Status
+
+_RANK_SHIFT: Final = 48
+
+
+def ready_rank(job: Job) -> int:
+    """Order of claims as one integer: higher priority first, then older (contract section 3.2)."""
+    return ((100 - job.priority) << _RANK_SHIFT) + job.seq
+
+
+class Outcomes:
+    """What ended in one minute: counts, and the summed processing time of what completed."""
+
+    __slots__ = ("completed", "failed", "processing_us")
+
+    def __init__(self) -> None:
+        self.completed = 0
+        self.failed = 0
+        self.processing_us = 0
+
+
+class Shelf:
+    """One queue's jobs by status, in ready order, and their outcomes by minute."""
+
+    __slots__ = ("_oldest", "by_status", "minutes", "ready")
+
+    def __init__(self) -> None:
+        self.ready: LazyHeap[str] = LazyHeap()
+        self.by_status: dict[Status, dict[int, Job]] = {status: {} for status in Status}
+        self.minutes: dict[int, Outcomes] = {}
+        self._oldest: list[int] = []
+
+    def add(self, job: Job) -> None:
+        """Put a job in its places."""
+        status = job.status
+        self.by_status[status][job.seq] = job
+        if status in WAITING:
+            heapq.heappush(self._oldest, job.seq)
+            if status is Status.PENDING and job.due_at is None:
+                self.ready.add(ready_rank(job), job.id)
+        else:
+            self._count(job, 1)
+
+    def remove(self, job: Job) -> None:
+        """Take a job, unchanged since it was added, out of its places."""
+        status = job.status
+        del self.by_status[status][job.seq]
+        if status in WAITING:
+            self.ready.discard(job.id)
+            self._drop_gone()
+        else:
+            self._count(job, -1)
+
+    def count(self, status: Status) -> int:
+        """How many jobs are in this status."""
+        return len(self.by_status[status])
+
+    def oldest_waiting(self) -> Job | None:
+        """Give the job that was created first among those not yet started."""
+        return self._waiting(self._oldest[0]) if self._oldest else None
+
+    def since(self, since_us: int, until_us: int) -> Outcomes:
+        """Sum the outcomes of the minutes from `since_us` to `until_us`."""
+        total = Outcomes()
+        for minute in range(since_us // bounds.MINUTE_US, until_us // bounds.MINUTE_US + 1):
+            found = self.minutes.get(minute)
+            if found is not None:
+                total.completed += found.completed
+                total.failed += found.failed
+                total.processing_us += found.processing_us
+        return total
+
+    def _count(self, job: Job, by: int) -> None:
+        if job.status is Status.COMPLETED:
+            assert job.completed_at is not None
+            assert job.started_at is not None
+            outcomes = self._minute(job.completed_at)
+            outcomes.completed += by
+            outcomes.processing_us += by * (job.completed_at - job.started_at)
+        elif job.status in REVIVABLE:
+            self._minute(job.updated_at).failed += by
+
+    def _minute(self, at_us: int) -> Outcomes:
+        minute = at_us // bounds.MINUTE_US
+        outcomes = self.minutes.get(minute)
+        if outcomes is None:
+            outcomes = self.minutes[minute] = Outcomes()
+        return outcomes
+
+    def _waiting(self, seq: int) -> Job | None:
+        pending = self.by_status[Status.PENDING].get(seq)
+        return pending or self.by_status[Status.SCHEDULED].get(seq)
+
+    def _drop_gone(self) -> None:
+        """Keep the oldest waiting job on top; a job that returned may stand in the heap twice."""
+        oldest = self._oldest
+        while oldest and self._waiting(oldest[0]) is None:
+            heapq.heappop(oldest)
+        waiting = self.count(Status.PENDING) + self.count(Status.SCHEDULED)
+        if len(oldest) > 2 * waiting + 64:
+            self._oldest = sorted(
+                [*self.by_status[Status.PENDING], *self.by_status[Status.SCHEDULED]]
+            )
