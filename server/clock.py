@@ -1,0 +1,25 @@
+"""The only readers of the clock.
+
+``WallClock`` gives integer microseconds since the Unix epoch and never runs back within a process;
+the engine also keeps it from running behind the log. Durations are measured with ``monotonic_us``.
+"""
+
+import time
+
+
+class WallClock:
+    """Wall time that never runs back: a step back stands still until time has caught up."""
+
+    def __init__(self, at_least_us: int = 0) -> None:
+        self._last_us = at_least_us
+
+    def __call__(self) -> int:
+        """Give the time in microseconds."""
+        now_us = time.time_ns() // 1_000
+        self._last_us = max(self._last_us, now_us)
+        return self._last_us
+
+
+def monotonic_us() -> int:
+    """Give microseconds from an arbitrary start, unaffected by clock steps."""
+    return time.monotonic_ns() // 1_000

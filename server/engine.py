@@ -1,0 +1,115 @@
+"""The one place where clock, decide, log and fold meet.
+
+``execute`` is decide, append, fold, without an ``await`` in between, so commands are serialised
+without a lock. Nothing here knows a queue rule or HTTP. An answer may leave only after
+``durable(receipt.position)``.
+"""
+
+from collections.abc import Callable
+from typing import Concatenate, Generic, ParamSpec, TypeVar
+
+from msgspec import Struct
+
+from eventlog import Log
+from projections.decide import Caller, Context, Decision, Policy, duties
+from projections.errors import Refused
+from projections.events import DEFAULT_ORG, Event, Record, encode
+from projections.fold import fold
+from projections.state import State
+
+A = TypeVar("A")
+P = ParamSpec("P")
+
+SYSTEM = Caller(org=DEFAULT_ORG, by="system", request_id="")
+DUTIES_BEFORE_COMMAND_MAX = 100
+
+
+class Receipt(Struct, Generic[A], frozen=True):
+    """A command's answer, and the position that must be durable before it is told."""
+
+    position: int
+    answer: A
+
+
+class Engine:
+    """Executes commands against the state and its log."""
+
+    def __init__(
+        self,
+        state: State,
+        log: Log,
+        clock: Callable[[], int],
+        new_id: Callable[[], str],
+        policy: Policy,
+    ) -> None:
+        self.state = state
+        self.log = log
+        self.policy = policy
+        self.on_next_due: Callable[[], None] | None = None
+        self._clock = clock
+        self._new_id = new_id
+
+    def now_us(self) -> int:
+        """Give the time of the next record: the clock's, never behind the log."""
+        return max(self._clock(), self.state.tables.at)
+
+    def execute(
+        self,
+        decide: Callable[Concatenate[State, Context, P], Decision[A]],
+        caller: Caller,
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Receipt[A]:
+        """Carry out a command after all that was due before it.
+
+        Raises:
+            Refused: the command was refused; nothing changed, though a refusal may be recorded.
+            LogError: the log takes no more records.
+
+        """
+        now_us = self.now_us()
+        self._catch_up(now_us)
+        ctx = Context(now_us, caller, self._new_id, self.policy)
+        decision = decide(self.state, ctx, *args, **kwargs)
+        if decision.events:
+            self._record(now_us, caller, decision.events)
+        if decision.refusal is not None:
+            raise decision.refusal
+        return Receipt(self.state.position, decision.answer)
+
+    def perform_duties(self, limit: int) -> int:
+        """Record up to `limit` things that time has brought about; give how many there were."""
+        now_us = self.now_us()
+        ctx = Context(now_us, SYSTEM, self._new_id, self.policy)
+        decision = duties.due(self.state, ctx, limit)
+        if decision.events:
+            self._record(now_us, SYSTEM, decision.events)
+        return decision.answer
+
+    async def durable(self, position: int) -> None:
+        """Wait until everything up to `position` is durable.
+
+        Raises:
+            LogFailed: it never will be.
+
+        """
+        if position > self.log.durable_position:
+            await self.log.durable(position)
+
+    def _catch_up(self, now_us: int) -> None:
+        """Record what is due first: an ended lease has ended even when the timekeeper is late."""
+        next_due = self.state.agenda.next_due()
+        if next_due is not None and next_due <= now_us:
+            self.perform_duties(DUTIES_BEFORE_COMMAND_MAX)
+
+    def _record(self, now_us: int, caller: Caller, events: tuple[Event, ...]) -> None:
+        record = Record(self.state.position + 1, now_us, caller.by, caller.request_id, events)
+        self.log.append(record.position, encode(record))
+        due_before = self.state.agenda.next_due()
+        fold(self.state, record)
+        if self.on_next_due is not None and self.state.agenda.next_due() != due_before:
+            self.on_next_due()
+
+
+__all__ = ["DUTIES_BEFORE_COMMAND_MAX", "SYSTEM", "Engine", "Receipt", "Refused"]

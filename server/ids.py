@@ -1,0 +1,38 @@
+"""The only readers of randomness: ids, lease tokens, keys.
+
+Ids are UUID version 7 (RFC 9562 section 5.7): sortable by time, 74 random bits.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from server.clock import WallClock
+
+_VERSION_7: Final = 0x7 << 76
+_VARIANT: Final = 0x2 << 62
+_RANDOM_A: Final = 0xFFF << 64
+_RANDOM_B: Final = (1 << 62) - 1
+
+
+def uuid7_source(clock: WallClock) -> Callable[[], str]:
+    """Make a source of UUIDv7 texts on this clock."""
+
+    def uuid7() -> str:
+        random = int.from_bytes(secrets.token_bytes(10), "big")
+        value = (clock() // 1_000) << 80 | _VERSION_7 | _VARIANT
+        value |= (random & _RANDOM_A) | (random & _RANDOM_B)
+        text = f"{value:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    return uuid7
+
+
+def api_key(prefix: str) -> str:
+    """Make a new API key: the prefix and 32 random bytes in base64url."""
+    return prefix + secrets.token_urlsafe(32)
+
+
+def hash_secret() -> bytes:
+    """Make the secret that API key hashes are keyed with."""
+    return secrets.token_bytes(32)

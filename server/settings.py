@@ -1,0 +1,69 @@
+"""Every option of the server, once: default, environment name and help come from here.
+
+``tools.options`` turns the fields into command-line options and ``SPOOLOG_<NAME>`` variables; the
+documentation is tested against the same list.
+"""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from eventlog import SyncMode
+from projections.decide import Policy
+
+VERSION: Final = "0.1.0"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """How one server runs. The order is that of ``spoolog serve --help``."""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on; 0 picks one.")] = (
+        8080
+    )
+    data_dir: Annotated[Path, Meta(description="Where the log is kept.")] = Path("spoolog-data")
+    api_key: Annotated[
+        str | None,
+        Meta(description="Make this the server's API key. Without it the first start makes one."),
+    ] = None
+    key_prefix: Annotated[str, Meta(description="How generated API keys begin.")] = "sp_live_"
+    sync: Annotated[SyncMode, Meta(description="When the log is synced to disk.")] = SyncMode.ALWAYS
+    sync_interval_ms: Annotated[
+        int, Meta(ge=1, le=60_000, description="Time between syncs with --sync interval.")
+    ] = 50
+    segment_bytes: Annotated[
+        int, Meta(ge=4_096, description="Size at which a log segment is sealed.")
+    ] = 64 * 1024 * 1024
+    max_retries: Annotated[
+        int, Meta(ge=0, le=100, description="Retries of a job when neither it nor its queue says.")
+    ] = 3
+    timeout_secs: Annotated[
+        int, Meta(ge=1, le=86_400, description="Time-out told to workers, likewise.")
+    ] = 300
+    retry_base_secs: Annotated[
+        float, Meta(ge=0, description="Wait before the first retry; it doubles each time.")
+    ] = 60.0
+    retry_cap_secs: Annotated[float, Meta(ge=0, description="Longest wait before a retry.")] = (
+        3_600.0
+    )
+    strict_queue_names: Annotated[
+        bool, Meta(description="Allow only lowercase letters, digits and hyphens, at most 64.")
+    ] = False
+    require_lease_id: Annotated[
+        bool, Meta(description="Refuse to settle a job without its lease_id.")
+    ] = False
+    drain_secs: Annotated[
+        float, Meta(ge=0, description="Longest wait for running requests at shutdown.")
+    ] = 10.0
+
+    def policy(self) -> Policy:
+        """Give the part that decisions need."""
+        return Policy(
+            max_retries=self.max_retries,
+            timeout_secs=self.timeout_secs,
+            retry_base_secs=self.retry_base_secs,
+            retry_cap_secs=self.retry_cap_secs,
+            strict_queue_names=self.strict_queue_names,
+            require_lease_id=self.require_lease_id,
+        )
