@@ -109,6 +109,10 @@ class Log(Protocol):
         """
         ...
 
+    def stat(self) -> LogStat:
+        """Give what the log holds and how far it is durable."""
+        ...
+
     async def close(self) -> None:
         """Make durable what was appended, end every `follow`, and let go of the log.
 

@@ -19,4 +19,5 @@ def to_us(moment: datetime) -> int:
 
 def to_text(at_us: int) -> str:
     """Give RFC 3339 UTC text with microseconds and `Z`, as every answer shows times."""
-    return (EPOCH + timedelta(microseconds=at_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = EPOCH + timedelta(microseconds=at_us)
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

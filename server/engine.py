@@ -45,9 +45,9 @@ class Engine:
         self.state = state
         self.log = log
         self.policy = policy
+        self.new_id = new_id
         self.on_next_due: Callable[[], None] | None = None
         self._clock = clock
-        self._new_id = new_id
 
     def now_us(self) -> int:
         """Give the time of the next record: the clock's, never behind the log."""
@@ -70,7 +70,7 @@ class Engine:
         """
         now_us = self.now_us()
         self._catch_up(now_us)
-        ctx = Context(now_us, caller, self._new_id, self.policy)
+        ctx = Context(now_us, caller, self.new_id, self.policy)
         decision = decide(self.state, ctx, *args, **kwargs)
         if decision.events:
             self._record(now_us, caller, decision.events)
@@ -81,7 +81,7 @@ class Engine:
     def perform_duties(self, limit: int) -> int:
         """Record up to `limit` things that time has brought about; give how many there were."""
         now_us = self.now_us()
-        ctx = Context(now_us, SYSTEM, self._new_id, self.policy)
+        ctx = Context(now_us, SYSTEM, self.new_id, self.policy)
         decision = duties.due(self.state, ctx, limit)
         if decision.events:
             self._record(now_us, SYSTEM, decision.events)

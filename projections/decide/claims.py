@@ -150,7 +150,7 @@ def lease_ran_out(job: Job) -> JobLeaseExpired:
 
 def _holding(state: State, ctx: Context, job_id: str, worker: str, lease: str | None) -> _Holding:
     """Find the job and judge the fence (contract section 3.4)."""
-    job = found(state, ctx, job_id)
+    job = found(state, ctx.caller, job_id)
     if lease is None and ctx.policy.require_lease_id:
         raise Missing("lease_id", "required by this server")
     if job.status in TERMINAL:

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import DecodeError, Raw, Struct
 
 from projections import bounds
-from projections.decide import Context, Decision
+from projections.decide import Caller, Context, Decision
 from projections.decide.queues import ensured
 from projections.entities import Job, Queue
 from projections.errors import Conflict, Invalid, NotFound, Refused
@@ -43,15 +43,15 @@ class Reprioritised(Struct, frozen=True):
     new_priority: int
 
 
-def found(state: State, ctx: Context, job_id: str) -> Job:
+def found(state: State, caller: Caller, job_id: str) -> Job:
     """Give the caller's job; one of another organization or queue scope is not there.
 
     Raises:
         NotFound: no such job for this caller.
 
     """
-    job = state.job(ctx.org, job_id)
-    if job is None or not ctx.caller.may_use(job.queue):
+    job = state.job(caller.org, job_id)
+    if job is None or not caller.may_use(job.queue):
         raise NotFound("Job not found")
     return job
 
@@ -109,7 +109,7 @@ def cancel(state: State, ctx: Context, job_id: str) -> Decision[None]:
         NotFound, Conflict: unknown; already claimed or ended.
 
     """
-    job = found(state, ctx, job_id)
+    job = found(state, ctx.caller, job_id)
     if not may(job.status, "job.cancelled"):
         raise Conflict(f"Job is already {job.status}")
     return Decision((JobCancelled(org=job.org, job=job.id),), None)
@@ -122,7 +122,7 @@ def retry(state: State, ctx: Context, job_id: str) -> Decision[str]:
         NotFound, Conflict: unknown; in any other status.
 
     """
-    job = found(state, ctx, job_id)
+    job = found(state, ctx.caller, job_id)
     if not may(job.status, "job.retried"):
         raise Conflict(f"Only failed or dead-lettered jobs can be retried; job is {job.status}")
     event = JobRetried(org=job.org, job=job.id, retry_count=job.retry_count + 1)
@@ -136,7 +136,7 @@ def set_priority(state: State, ctx: Context, job_id: str, priority: int) -> Deci
         NotFound: unknown, or no longer waiting (contract section 10).
 
     """
-    job = found(state, ctx, job_id)
+    job = found(state, ctx.caller, job_id)
     if not may(job.status, "job.priority_changed"):
         raise NotFound("No pending or scheduled job with this id")
     answer = Reprioritised(job.id, job.priority, priority)

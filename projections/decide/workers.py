@@ -3,7 +3,7 @@
 from msgspec import Raw
 
 from projections import bounds
-from projections.decide import Context, Decision
+from projections.decide import Caller, Context, Decision
 from projections.entities import Worker
 from projections.errors import Conflict, Invalid, NotFound
 from projections.events import WorkerDeregistered, WorkerHeartbeat, WorkerRegistered
@@ -47,7 +47,7 @@ def heartbeat(state: State, ctx: Context, worker_id: str, spec: WorkerPulse) -> 
         NotFound, Invalid: unknown worker; unknown status.
 
     """
-    worker = found(state, ctx, worker_id)
+    worker = found(state, ctx.caller, worker_id)
     kept = "healthy" if worker.status == "offline" else worker.status
     status = kept if spec.status is None else spec.status
     if status not in STATUSES:
@@ -70,11 +70,11 @@ def deregister(state: State, ctx: Context, worker_id: str) -> Decision[None]:
         NotFound: unknown worker.
 
     """
-    found(state, ctx, worker_id)
+    found(state, ctx.caller, worker_id)
     return Decision((WorkerDeregistered(org=ctx.org, worker=worker_id),), None)
 
 
-def found(state: State, ctx: Context, worker_id: str) -> Worker:
+def found(state: State, caller: Caller, worker_id: str) -> Worker:
     """Give the caller's worker.
 
     Raises:
@@ -82,7 +82,7 @@ def found(state: State, ctx: Context, worker_id: str) -> Worker:
 
     """
     worker = state.tables.workers.get(worker_id)
-    if worker is None or worker.org != ctx.org or not ctx.caller.may_use(worker.queue):
+    if worker is None or worker.org != caller.org or not caller.may_use(worker.queue):
         raise NotFound("Worker not found")
     return worker
 

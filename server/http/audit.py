@@ -1,0 +1,32 @@
+"""Handlers that tell of the log itself (design section 8)."""
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from projections.digest import Digesting
+from server.http.service import SERVICE
+from server.http.wire import engine_of, reply
+
+_JOBS_PER_SLICE: Final = 2_000
+_PAUSE_SECS: Final = 0.001
+
+
+async def log_stat(request: web.Request) -> web.Response:
+    """Give positions, size, chain head and sync mode."""
+    return await reply(request, engine_of(request).log.stat())
+
+
+async def digest(request: web.Request) -> web.Response:
+    """Give the digest of the state and the position it holds for; requests go on meanwhile."""
+    service = request.app[SERVICE]
+    async with service.digest_turn:
+        digesting = Digesting(service.engine.state)
+        try:
+            while not digesting.step(_JOBS_PER_SLICE):  # noqa: ASYNC110 - a pause, not a poll
+                await asyncio.sleep(_PAUSE_SECS)
+            view = {"position": digesting.position, "digest": digesting.hexdigest()}
+        finally:
+            digesting.close()
+    return await reply(request, view)

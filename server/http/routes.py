@@ -1,0 +1,77 @@
+"""Every endpoint, once: this table registers the handlers, and the tests walk it.
+
+Fixed paths stand before those with an id.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler as WebHandler
+from msgspec import Struct
+
+from server.http import audit, claims, health, jobs, queues, workers
+from server.http.caller import admit
+from server.http.wire import Body
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+API: Final = "/api/v1"
+
+
+class Route(Struct, frozen=True):
+    """One endpoint; `open` ones need no API key."""
+
+    method: str
+    path: str
+    handler: Handler
+    body: Body[Any] | None = None
+    open: bool = False
+
+
+ROUTES: Final = (
+    Route("GET", "/health", health.health, open=True),
+    Route("GET", "/health/live", health.live, open=True),
+    Route("GET", "/health/ready", health.ready, open=True),
+    Route("POST", f"{API}/jobs", jobs.create, jobs.NEW_JOB),
+    Route("GET", f"{API}/jobs", jobs.list_),
+    Route("POST", f"{API}/jobs/bulk", jobs.create_bulk, jobs.BULK_JOBS),
+    Route("POST", f"{API}/jobs/claim", claims.claim, claims.CLAIM),
+    Route("GET", f"{API}/jobs/stats", jobs.stats),
+    Route("GET", f"{API}/jobs/status", jobs.batch_status),
+    Route("GET", f"{API}/jobs/{{id}}", jobs.get),
+    Route("DELETE", f"{API}/jobs/{{id}}", jobs.cancel),
+    Route("POST", f"{API}/jobs/{{id}}/retry", jobs.retry),
+    Route("PUT", f"{API}/jobs/{{id}}/priority", jobs.set_priority, jobs.NEW_PRIORITY),
+    Route("POST", f"{API}/jobs/{{id}}/complete", claims.complete, claims.COMPLETION),
+    Route("POST", f"{API}/jobs/{{id}}/fail", claims.fail, claims.FAILURE),
+    Route("POST", f"{API}/jobs/{{id}}/heartbeat", claims.extend, claims.EXTENSION),
+    Route("GET", f"{API}/queues", queues.list_),
+    Route("GET", f"{API}/queues/{{name}}", queues.get),
+    Route("PUT", f"{API}/queues/{{name}}/config", queues.configure, queues.CONFIG),
+    Route("GET", f"{API}/queues/{{name}}/stats", queues.stats),
+    Route("POST", f"{API}/queues/{{name}}/pause", queues.pause, queues.PAUSE),
+    Route("POST", f"{API}/queues/{{name}}/resume", queues.resume),
+    Route("GET", f"{API}/workers", workers.list_),
+    Route("POST", f"{API}/workers/register", workers.register, workers.NEW_WORKER),
+    Route("GET", f"{API}/workers/{{id}}", workers.get),
+    Route("POST", f"{API}/workers/{{id}}/heartbeat", workers.heartbeat, workers.PULSE),
+    Route("POST", f"{API}/workers/{{id}}/deregister", workers.deregister),
+    Route("GET", f"{API}/log/stat", audit.log_stat),
+    Route("GET", f"{API}/log/digest", audit.digest),
+)
+
+
+def register(app: web.Application) -> None:
+    """Add every route to the application."""
+    for route in ROUTES:
+        handler = route.handler if route.open else _admitted(route.handler)
+        app.router.add_route(route.method, route.path, handler)
+
+
+def _admitted(handler: Handler) -> WebHandler:
+    async def checked(request: web.Request) -> web.StreamResponse:
+        admit(request)
+        return await handler(request)
+
+    return checked

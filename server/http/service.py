@@ -1,0 +1,27 @@
+"""What every handler needs of the running server, under one typed application key."""
+
+import asyncio
+
+from aiohttp import web
+
+from server.clock import monotonic_us
+from server.engine import Engine
+
+
+class Service:
+    """The engine, the secret of the key hashes, and whether the server is on its way out."""
+
+    def __init__(self, engine: Engine, secret: bytes) -> None:
+        self.engine = engine
+        self.secret = secret
+        self.draining = False
+        self.started_us = monotonic_us()
+        self.digest_turn = asyncio.Lock()
+        self.timekeeper: asyncio.Task[None] | None = None
+
+    def uptime_secs(self) -> int:
+        """Whole seconds since the service was built."""
+        return (monotonic_us() - self.started_us) // 1_000_000
+
+
+SERVICE = web.AppKey("service", Service)

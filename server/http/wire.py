@@ -1,0 +1,101 @@
+"""Bytes in, bytes out: the two ends of every handler.
+
+``read`` bounds, checks and decodes a body into a spec; ``reply`` holds an encoded answer back until
+what it tells is durable. The answer is encoded before the first ``await``, so no later command can
+leak into it.
+"""
+
+from typing import Any, Final, Generic, TypeVar
+
+from aiohttp import web
+from msgspec import DecodeError, ValidationError
+from msgspec.json import Decoder, Encoder
+
+from projections import bounds
+from projections.errors import TooLarge
+from projections.specs import Spec
+from server.engine import Engine
+from server.http.errors import InvalidJson, from_validation
+from server.http.service import SERVICE
+
+S = TypeVar("S", bound=Spec)
+
+JSON_HEADERS: Final = {"Content-Type": "application/json"}
+_encode = Encoder().encode
+
+
+class Body(Generic[S]):
+    """Reads one kind of request body; made once per route.
+
+    With `empty_ok` an empty body stands for ``{}``, as the official clients send it.
+    """
+
+    def __init__(
+        self, spec: type[S], *, bytes_max: int = bounds.BODY_BYTES_MAX, empty_ok: bool = False
+    ) -> None:
+        self.spec = spec
+        self.bytes_max = bytes_max
+        self.empty_ok = empty_ok
+        self._decode = Decoder(spec).decode
+
+    async def read(self, request: web.Request) -> S:
+        """Give the request's body as a checked spec.
+
+        Raises:
+            TooLarge, InvalidJson: over the limit (not read when its length is told); not JSON.
+            Invalid, Missing: a rule is broken; a field lacks or has the wrong type.
+
+        """
+        if (request.content_length or 0) > self.bytes_max:
+            raise TooLarge(f"The body is larger than {self.bytes_max} bytes")
+        body = await request.read()
+        if len(body) > self.bytes_max:
+            raise TooLarge(f"The body is larger than {self.bytes_max} bytes")
+        return self.parse(body)
+
+    def parse(self, body: bytes) -> S:
+        """Decode and check; raises as ``read`` does."""
+        if not body and self.empty_ok:
+            body = b"{}"
+        try:
+            if not body.isascii():
+                body.decode()  # raw documents are kept undecoded, so the text is checked here
+            return self._decode(body)
+        except ValidationError as error:
+            raise from_validation(error) from error
+        except UnicodeDecodeError as error:
+            raise InvalidJson("The body is not valid UTF-8") from error
+        except RecursionError as error:
+            raise InvalidJson("The body is nested too deeply") from error
+        except DecodeError as error:
+            raise InvalidJson(f"The body is not valid JSON: {error}") from error
+
+
+def engine_of(request: web.Request) -> Engine:
+    """Give the engine that serves this request."""
+    return request.app[SERVICE].engine
+
+
+async def reply(
+    request: web.Request,
+    view: Any,
+    *,
+    status: int = 200,
+    has_more: bool | None = None,
+) -> web.Response:
+    """Answer with `view` once everything it can tell of is durable."""
+    body = _encode(view)
+    engine = engine_of(request)
+    position = engine.state.position
+    response = web.Response(status=status, body=body, headers=JSON_HEADERS)
+    if has_more is not None:
+        response.headers["X-Has-More"] = "true" if has_more else "false"
+    await engine.durable(position)
+    return response
+
+
+async def done(request: web.Request, status: int = 204) -> web.Response:
+    """Answer without a body once everything up to now is durable."""
+    engine = engine_of(request)
+    await engine.durable(engine.state.position)
+    return web.Response(status=status)
