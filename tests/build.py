@@ -14,7 +14,6 @@ from projections.events import Event, Record, decode, encode
 from projections.fold import fold
 from projections.specs import Claim, Completion, Extension, Failure, NewJob
 from projections.state import State
-
 from tests.fakes import FakeClock, counting_ids
 
 
