@@ -1,0 +1,110 @@
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from eventlog import verify
+from tests.tools.workbench import spoolog
+from tools.bench import claim, create, memory, replay
+from tools.bench.load import Load, make_load
+from tools.bench.report import Figure, tell
+from tools.bench.workload import write_log
+from tools.children import running
+from tools.output import Problem
+
+
+def test_figures_know_whether_their_target_is_reached(capsys: pytest.CaptureFixture[str]) -> None:
+    more = Figure("rate", 5.0, "x/s", 4.0, "more", "spoolog bench rate")
+    less = Figure("size", 5.0, "KB", 4.0, "less", "spoolog bench size")
+    assert (more.reached, less.reached) == (True, False)
+    tell([more], as_json=True)
+    assert json.loads(capsys.readouterr().out)[0]["reached"] is True
+    with pytest.raises(Problem, match="target missed: size"):
+        tell([more, less], as_json=False)
+    table = capsys.readouterr().out
+    assert "pass" in table
+    assert "FAIL" in table
+    assert "spoolog bench size" in table
+
+
+async def test_workload_is_a_sound_log_and_the_same_each_time(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert await write_log(tmp_path / name, 500, lambda done, of: None) >= 500
+    one, two = verify(tmp_path / "a"), verify(tmp_path / "b")
+    assert one.chain_hex == two.chain_hex
+
+
+def test_replay_measures_events() -> None:
+    figure = replay.measure(300)
+    assert figure.details["records"] == 300
+    assert figure.value > 0
+    assert figure.unit == "events/s"
+
+
+def test_memory_is_measured_in_a_process_of_its_own() -> None:
+    figure = memory.measure(20_000)
+    assert 0.2 < figure.value < 10
+    assert figure.details["jobs"] == 20_000
+
+
+def test_claims_leave_both_queues_as_long_as_they_were() -> None:
+    figure = claim.measure(1_000, 20)
+    assert figure.unit == "ratio"
+    assert figure.value > 0
+    assert figure.details["claims of each"] == 20
+
+
+def test_create_is_compared_with_an_echo() -> None:
+    assert len(create.body()) == create.BODY_BYTES
+    json.loads(create.body())
+    figure = create.measure(0.3, 4, 1)
+    assert figure.value > 0
+    assert figure.details["connections"] == 4
+
+
+def a_load(url: str, path: str = "/echo", **fields: object) -> Load:
+    host, _, port = url.removeprefix("http://").partition(":")
+    options = {"connections": 3, "seconds": 20.0, "requests": 10} | fields
+    return Load(host, int(port), path, '{"a":1}', {}, **options)  # type: ignore[arg-type]
+
+
+async def test_load_stops_at_its_budget_and_counts_failures() -> None:
+    with running("tools.bench.bare", stdin=True) as bare:
+        url = await asyncio.to_thread(bare.listening_url)
+        good = await make_load(a_load(url))
+        assert (good.requests, good.failures, good.failure) == (10, 0, None)
+        assert 0 < good.p50_ms <= good.p99_ms <= good.max_ms
+        bad = await make_load(a_load(url, "/nowhere"))
+        assert bad.failures == 10
+        assert bad.failure is not None
+        assert "404" in bad.failure
+        timed = await make_load(a_load(url, seconds=0.2, requests=None))
+        assert timed.failures == 0
+
+
+async def test_load_is_for_this_machine_only() -> None:
+    with pytest.raises(ValueError, match="not a loopback address"):
+        await make_load(a_load("http://192.0.2.1:80"))
+
+
+async def test_lost_connections_are_failures() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    loaded = await make_load(a_load(f"http://127.0.0.1:{port}"))
+    server.close()
+    await server.wait_closed()
+    assert loaded.requests == 0
+    assert loaded.failures == 3
+    assert "connection lost" in str(loaded.failure)
+
+
+def test_missed_target_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "TARGET_EVENTS_PER_SECOND", 10**12)
+    result = spoolog("bench", "replay", "--events", 100, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)[0]["reached"] is False

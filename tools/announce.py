@@ -1,0 +1,55 @@
+"""What ``spoolog serve`` tells the person who started it: what was found, and the new key.
+
+Everything here goes to standard error. Standard output has one line only, which scripts wait for.
+"""
+
+import shlex
+from pathlib import Path
+
+from server.access import KEY_FILE
+from server.settings import VERSION, Settings
+from server.startup import Started
+from tools.output import note, shown
+
+SAMPLE_JOB = '{"queue_name":"hello","payload":{"to":"world"}}'
+
+
+def report_start(started: Started, settings: Settings) -> None:
+    """Tell what the start found."""
+    secs = max(started.replay_us, 1) / 1_000_000
+    records = started.replayed_records
+    note(f"spoolog {VERSION}, data in {settings.data_dir.absolute()}, --sync {settings.sync}")
+    if records:
+        note(
+            f"replayed {shown(records)} records in {secs:.2f} s ({shown(int(records / secs))} a second)"
+        )
+    else:
+        note("a new log")
+    if started.torn is not None:
+        note(f"set aside: {started.torn}")
+
+
+def report_key(key: str, data_dir: Path, url: str) -> None:
+    """Show a key that was made just now, once, with a line that uses it."""
+    note(f"API key, made at this start and kept in {data_dir.absolute() / KEY_FILE}:")
+    note(f"  {key}")
+    note("Create a first job:")
+    note(f"  {curl_line(key, url)}")
+
+
+def curl_line(key: str, url: str) -> str:
+    """Give a command that creates a job, ready to paste into a shell."""
+    words = [
+        "curl",
+        "-sS",
+        "-X",
+        "POST",
+        f"{url}/api/v1/jobs",
+        "-H",
+        f"Authorization: Bearer {key}",
+        "-H",
+        "Content-Type: application/json",
+        "-d",
+        SAMPLE_JOB,
+    ]
+    return shlex.join(words)

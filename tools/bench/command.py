@@ -1,0 +1,98 @@
+"""``spoolog bench``: the verbs and their options. What is measured stands in the other modules."""
+
+from collections.abc import Callable
+
+import click
+
+from tools.bench import claim as claim_bench
+from tools.bench import create as create_bench
+from tools.bench import memory as memory_bench
+from tools.bench import replay as replay_bench
+from tools.bench.report import Figure, tell
+from tools.children import ending_on_sigterm
+from tools.options import json_option
+
+_SECONDS = click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True)
+_CONNECTIONS = click.option(
+    "--connections", type=click.IntRange(1, 1_000), default=64, show_default=True
+)
+_ROUNDS = click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True)
+_EVENTS = click.option("--events", type=click.IntRange(min=100), default=300_000, show_default=True)
+_JOBS = click.option("--jobs", type=click.IntRange(min=1_000), default=500_000, show_default=True)
+_CLAIMS = click.option("--claims", type=click.IntRange(min=10), default=5_000, show_default=True)
+
+
+@click.group()
+def bench() -> None:
+    """Measure this machine against the targets; exit 1 when one is missed."""
+
+
+@bench.command()
+@_SECONDS
+@_CONNECTIONS
+@_ROUNDS
+@json_option
+def create(seconds: float, connections: int, rounds: int, as_json: bool) -> None:
+    """Durable creates over HTTP, as a share of what a bare aiohttp echo does."""
+    _report(lambda: [create_bench.measure(seconds, connections, rounds)], as_json=as_json)
+
+
+@bench.command()
+@_JOBS
+@_CLAIMS
+@json_option
+def claim(jobs: int, claims: int, as_json: bool) -> None:
+    """Claims from a long queue, compared with claims from a short one."""
+    _report(lambda: [claim_bench.measure(jobs, claims)], as_json=as_json)
+
+
+@bench.command()
+@_EVENTS
+@json_option
+def replay(events: int, as_json: bool) -> None:
+    """Events a second at a restart."""
+    _report(lambda: [replay_bench.measure(events)], as_json=as_json)
+
+
+@bench.command()
+@_JOBS
+@json_option
+def memory(jobs: int, as_json: bool) -> None:
+    """Memory of a waiting job."""
+    _report(lambda: [memory_bench.measure(jobs)], as_json=as_json)
+
+
+@bench.command("all")
+@_SECONDS
+@_CONNECTIONS
+@_ROUNDS
+@_JOBS
+@_CLAIMS
+@_EVENTS
+@json_option
+def everything(
+    *,
+    seconds: float,
+    connections: int,
+    rounds: int,
+    jobs: int,
+    claims: int,
+    events: int,
+    as_json: bool,
+) -> None:
+    """All of them, one after the other."""
+    _report(
+        lambda: [
+            create_bench.measure(seconds, connections, rounds),
+            replay_bench.measure(events),
+            memory_bench.measure(jobs),
+            claim_bench.measure(jobs, claims),
+        ],
+        as_json=as_json,
+    )
+
+
+def _report(measure: Callable[[], list[Figure]], *, as_json: bool) -> None:
+    with ending_on_sigterm():
+        figures = measure()
+    tell(figures, as_json=as_json)

@@ -1,0 +1,210 @@
+"""``spoolog log``: stat, cat, tail, verify. Reads the log beside a running server; changes nothing.
+
+How a record is chosen and worded stands in ``tools.lines``; what makes a log sound, in
+``eventlog.verify``.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from eventlog import LogDamaged, Reader, SegmentInfo, verify
+from eventlog.frame import chain_hex
+from projections.moments import to_text
+from tools import output
+from tools.lines import Shown, Wanted, document, readable, select
+from tools.open import last_known
+from tools.options import Point, PointType, data_dir_option, json_option
+
+F = TypeVar("F", bound=Callable[..., Any])
+POLL_SECS: Final = 0.1
+
+
+@click.group()
+def log() -> None:
+    """Look at the log. Works beside a running server and changes nothing."""
+
+
+def _filters(command: F) -> F:
+    for option in (
+        click.option(
+            "--type", "types", multiple=True, help="Only events of this type; repeatable."
+        ),
+        click.option("--queue", help="Only events of this queue, its jobs and its workers."),
+        click.option("--job", help="Only events of this job."),
+        click.option("--by", help="Only what this API key did, or the word system."),
+    ):
+        command = option(command)
+    return command
+
+
+@log.command()
+@data_dir_option
+@json_option
+def stat(data_dir: Path, as_json: bool) -> None:
+    """Show positions, segments and the head of the hash chain."""
+    reader = Reader(data_dir)
+    segments = reader.segments()
+    walker = reader.walk(segments[-1].base - 1 if segments else 0)
+    while walker.next():
+        pass
+    cursor = walker.cursor
+    found: dict[str, object] = {
+        "data_dir": str(data_dir),
+        "cluster": reader.identity.cluster,
+        "records": 0 if cursor is None else cursor.position,
+        "known_synced": walker.mark.position,
+        "epoch": 0 if cursor is None else cursor.header.epoch,
+        "chain": "" if cursor is None else chain_hex(cursor.state).decode(),
+        "bytes": sum(segment.bytes for segment in segments),
+        "unfinished_bytes": 0 if walker.torn is None else walker.torn.bytes,
+    }
+    if as_json:
+        output.say_json(found | {"segments": [_segment(segment) for segment in segments]})
+        return
+    output.facts("Log", found.items())
+    described = [_segment(segment) for segment in segments]
+    if described:
+        output.rows("Segments", list(described[0]), [list(one.values()) for one in described])
+
+
+@log.command()
+@data_dir_option
+@click.option("--from", "start", type=PointType(), help="First position or time.")
+@click.option("--to", "end", type=PointType(), help="Last position or time.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most this many records.")
+@_filters
+@json_option
+def cat(
+    *,
+    data_dir: Path,
+    start: Point | None,
+    end: Point | None,
+    limit: int | None,
+    as_json: bool,
+    **filters: Any,
+) -> None:
+    """Print records, oldest first: a line for each event, or with --json the stored JSON."""
+    wanted = _wanted(filters, start, end)
+    found = select(Reader(data_dir).lines(wanted.after), wanted)
+    _print(islice(found, limit), as_json=as_json)
+
+
+@log.command()
+@data_dir_option
+@click.option("-n", "--lines", "count", type=click.IntRange(min=0), default=10, show_default=True)
+@click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until interrupted.")
+@_filters
+@json_option
+def tail(*, data_dir: Path, count: int, follow: bool, as_json: bool, **filters: Any) -> None:
+    """Print the last records that match; with -f also what is written from now on.
+
+    What -f shows was written and may not yet be synced.
+    """
+    wanted = _wanted(filters)
+    reader = Reader(data_dir)
+    last = last_known(reader) or 0
+    # Without a filter the last records are known by their number; the log behind them is not read.
+    after = 0 if any(filters.values()) else max(0, last - count)
+    recent: deque[Shown] | None = deque(maxlen=count)
+
+    def wait() -> bool:
+        nonlocal recent
+        if recent is not None:
+            _print(recent, as_json=as_json)
+            recent = None
+        if follow:
+            time.sleep(POLL_SECS)
+        return follow
+
+    try:
+        for shown in select(reader.follow(after, wait), wanted):
+            if recent is None:
+                _print([shown], as_json=as_json)
+            else:
+                recent.append(shown)
+    except KeyboardInterrupt:
+        return  # the way to end `tail -f`, not a failure
+
+
+@log.command("verify")
+@data_dir_option
+@json_option
+def verify_log(data_dir: Path, as_json: bool) -> None:
+    """Check every checksum, the hash chain and the seals; exit 1 and say where if one is wrong."""
+    try:
+        total = last_known(Reader(data_dir))
+        with output.progress("verifying", total) as advance:
+            sound = verify(data_dir, progress=lambda position: advance(position, total))
+    except LogDamaged as damaged:
+        if as_json:
+            output.say_json(_damage(damaged))
+        raise output.Problem(str(damaged)) from damaged
+    torn = None if sound.torn is None else str(sound.torn)
+    found: dict[str, object] = {
+        "ok": True,
+        "cluster": sound.cluster,
+        "records": sound.records,
+        "segments": sound.segments,
+        "bytes": sound.bytes,
+        "chain": sound.chain_hex,
+        "epochs": len(sound.epochs),
+        "known_synced": sound.mark,
+        "unfinished_write": torn,
+    }
+    if as_json:
+        output.say_json(found)
+    else:
+        output.facts("Sound: every record is as it was written", found.items())
+
+
+def _damage(damaged: LogDamaged) -> dict[str, object]:
+    return {
+        "ok": False,
+        "file": str(damaged.file),
+        "byte": damaged.offset,
+        "line": damaged.line,
+        "position": damaged.position,
+        "reason": damaged.reason,
+        "last_good": damaged.last_good,
+    }
+
+
+def _segment(segment: SegmentInfo) -> dict[str, object]:
+    return {
+        "file": segment.path.name,
+        "first": segment.base,
+        "last": None if segment.footer is None else segment.footer.last,
+        "bytes": segment.bytes,
+        "epoch": segment.header.epoch,
+        "sealed": segment.sealed,
+        "created_at": to_text(segment.header.created_at_us),
+        "writer": segment.header.writer,
+    }
+
+
+def _wanted(
+    filters: dict[str, Any], start: Point | None = None, end: Point | None = None
+) -> Wanted:
+    return Wanted(
+        start=start,
+        end=end,
+        types=frozenset(filters["types"]),
+        queue=filters["queue"],
+        job=filters["job"],
+        by=filters["by"],
+    )
+
+
+def _print(found: Iterable[Shown], *, as_json: bool) -> None:
+    for shown in found:
+        if as_json:
+            click.echo(document(shown.line))
+        else:
+            for text in readable(shown):
+                click.echo(text)

@@ -1,0 +1,152 @@
+"""Options and parameter types: the server's are generated from ``Settings``, the rest are shared.
+
+A default, a bound or a help text is written once, in ``server.settings``. Nothing here runs
+anything.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import msgspec
+from msgspec import Struct, inspect
+
+from projections.moments import to_us
+from server.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+ENV_PREFIX: Final = "SPOOLOG_"
+
+
+class Point(Struct, frozen=True):
+    """A place in the log: a position, or a moment in microseconds."""
+
+    position: int | None = None
+    at_us: int | None = None
+
+    def includes(self, position: int, at_us: int) -> bool:
+        """Whether a record there lies at this point or before it."""
+        if self.position is not None:
+            return position <= self.position
+        assert self.at_us is not None
+        return at_us <= self.at_us
+
+    def precedes(self, position: int, at_us: int) -> bool:
+        """Whether a record there lies at this point or behind it."""
+        if self.position is not None:
+            return position >= self.position
+        assert self.at_us is not None
+        return at_us >= self.at_us
+
+
+class PointType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """A position, or a time in RFC 3339; without an offset it is UTC."""
+
+    name = "POS|TIME"
+
+    def convert(  # type: ignore[explicit-override]
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Point:
+        """Read the text of an option."""
+        if isinstance(value, Point):
+            return value
+        text = str(value)
+        if text.isascii() and text.isdigit():
+            return Point(position=int(text))
+        try:
+            return Point(at_us=to_us(datetime.fromisoformat(text)))
+        except ValueError:
+            self.fail(
+                f"{text!r} is neither a position nor a time such as 2026-01-31T12:00:00Z",
+                param,
+                ctx,
+            )
+
+
+def env_name(field: str) -> str:
+    """Give the environment variable of an option."""
+    return ENV_PREFIX + field.upper()
+
+
+def setting_option(field: inspect.Field) -> Callable[[F], F]:
+    """Make the option of one field of ``Settings``."""
+    kind = field.type
+    help_text = None
+    if isinstance(kind, inspect.Metadata):
+        help_text = (kind.extra_json_schema or {}).get("description")
+        kind = kind.type
+    flag = "--" + field.name.replace("_", "-")
+    if isinstance(kind, inspect.BoolType):
+        flag += "/--no-" + field.name.replace("_", "-")
+    default = field.default
+    return click.option(
+        flag,
+        field.name,
+        type=_click_type(kind),
+        default=str(default) if isinstance(default, str | Path) else default,
+        envvar=env_name(field.name),
+        show_default=default is not None,
+        show_envvar=True,
+        help=help_text,
+    )
+
+
+def settings_options(command: F) -> F:
+    """Give a command every option of the server."""
+    for field in reversed(setting_fields()):
+        command = setting_option(field)(command)
+    return command
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """Build the settings from a command's options."""
+    return msgspec.convert(dict(values), Settings, dec_hook=_decode_path)
+
+
+def setting_fields() -> tuple[inspect.Field, ...]:
+    """List the fields of ``Settings`` with their types and bounds."""
+    described = inspect.type_info(Settings)
+    assert isinstance(described, inspect.StructType)
+    return described.fields
+
+
+def data_dir_option(command: F) -> F:
+    """Give an offline verb the data directory it reads."""
+    return setting_option(_field("data_dir"))(command)
+
+
+def json_option(command: F) -> F:
+    """Give a verb its output for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def _field(name: str) -> inspect.Field:
+    return next(field for field in setting_fields() if field.name == name)
+
+
+def _click_type(kind: inspect.Type) -> Any:
+    """Give the parameter type of a field's type, its bounds included."""
+    if isinstance(kind, inspect.UnionType):
+        (kind,) = (member for member in kind.types if not isinstance(member, inspect.NoneType))
+    match kind:
+        case inspect.IntType():
+            return click.IntRange(min=kind.ge, max=kind.le)
+        case inspect.FloatType():
+            return click.FloatRange(min=kind.ge, max=kind.le)
+        case inspect.EnumType():
+            return click.Choice([member.value for member in kind.cls])
+        case inspect.CustomType():
+            return click.Path(file_okay=False, path_type=Path)
+        case inspect.BoolType():
+            return click.BOOL
+        case inspect.StrType():
+            return click.STRING
+        case _:
+            raise TypeError(f"no option type for {kind}")
+
+
+def _decode_path(kind: type[Any], value: Any) -> Any:
+    assert kind is Path
+    return Path(value)
