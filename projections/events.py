@@ -15,7 +15,7 @@ Adding an optional field is free. Anything else is a new ``VOCABULARY`` with an 
 
 from typing import Final
 
-from msgspec import DecodeError, Raw, Struct, field
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, field
 from msgspec.json import Decoder, Encoder
 
 from projections.upcast import VOCABULARY, upcast
@@ -46,7 +46,7 @@ class JobCreated(_Event, frozen=True, tag="job.created"):
     scheduled_at: int | None = None
     expires_at: int | None = None
     idempotency_key: str | None = None
-    tags: Raw | None = None
+    tags: Raw | UnsetType = UNSET
     parent: str | None = None
     completion_webhook: str | None = None
     completion_webhook_secret: str | None = None
@@ -66,7 +66,7 @@ class JobCompleted(_Event, frozen=True, tag="job.completed"):
 
     job: str
     worker: str
-    result: Raw | None = None
+    result: Raw | UnsetType = UNSET
 
 
 class JobFailed(_Event, frozen=True, tag="job.failed"):
@@ -176,7 +176,7 @@ class WorkerRegistered(_Event, frozen=True, tag="worker.registered"):
     offline_at: int
     worker_type: str | None = None
     version: str | None = None
-    metadata: Raw | None = None
+    metadata: Raw | UnsetType = UNSET
 
 
 class WorkerHeartbeat(_Event, frozen=True, tag="worker.heartbeat"):
@@ -186,7 +186,7 @@ class WorkerHeartbeat(_Event, frozen=True, tag="worker.heartbeat"):
     current_jobs: int
     status: str
     offline_at: int
-    metadata: Raw | None = None
+    metadata: Raw | UnsetType = UNSET
 
 
 class WorkerDeregistered(_Event, frozen=True, tag="worker.deregistered"):

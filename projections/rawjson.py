@@ -7,7 +7,7 @@ except tags, whose words are indexed.
 import re
 from typing import Any, Final
 
-from msgspec import DecodeError, Raw
+from msgspec import UNSET, DecodeError, Raw, UnsetType
 from msgspec.json import Decoder
 from msgspec.json import format as reformat
 
@@ -48,16 +48,17 @@ def document(field: str, raw: Raw, bytes_max: int) -> Raw:
     return text
 
 
-def bounded(field: str, raw: Raw | None, bytes_max: int, kinds: bytes) -> Raw | None:
+def bounded(field: str, raw: Raw | UnsetType | None, bytes_max: int, kinds: bytes) -> Raw | None:
     """Give an optional document whose first byte must be one of `kinds` (``{`` or ``[``), minified.
 
     Raises:
         Invalid: another kind of value, too long, or nested too deeply.
 
     """
-    if raw is None:
+    given = present(raw)
+    if given is None:
         return None
-    text = minified(field, raw)
+    text = minified(field, given)
     content = bytes(text)
     if content[0] not in kinds:
         wanted = " or ".join({"{": "an object", "[": "an array"}[chr(kind)] for kind in kinds)
@@ -65,6 +66,14 @@ def bounded(field: str, raw: Raw | None, bytes_max: int, kinds: bytes) -> Raw | 
     if len(content) > bytes_max:
         raise Invalid(field, f"longer than {bytes_max} bytes")
     return text
+
+
+def present(raw: Raw | UnsetType | None) -> Raw | None:
+    """Give an optional document; null counts as left out (contract section 1.4).
+
+    Structs say ``Raw | UnsetType``: msgspec 0.22 encodes ``Raw | None`` and cannot decode it.
+    """
+    return None if raw is None or raw is UNSET or bytes(raw) == b"null" else raw
 
 
 def words(tags: Raw | None) -> tuple[str, ...]:

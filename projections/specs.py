@@ -30,7 +30,7 @@ class NewJob(Spec, frozen=True):
     scheduled_at: datetime | None = None
     expires_at: datetime | None = None
     idempotency_key: bounds.IdempotencyKey | None = None
-    tags: Raw | None = None
+    tags: Raw | UnsetType = UNSET
     parent_job_id: bounds.ParentJobId | None = None
     completion_webhook: bounds.WebhookUrl | None = None
     completion_webhook_secret: bounds.WebhookSecret | None = None
@@ -69,7 +69,7 @@ class Completion(Spec, frozen=True):
 
     worker_id: bounds.ClaimantId
     lease_id: bounds.LeaseId | None = None
-    result: Raw | None = None
+    result: Raw | UnsetType = UNSET
 
 
 class Failure(Spec, frozen=True):
@@ -101,7 +101,7 @@ class QueueConfig(Spec, frozen=True):
     default_timeout: bounds.TimeoutSecs | None = None
     rate_limit: bounds.RateLimit | UnsetType | None = UNSET
     enabled: bool | None = None
-    settings: Raw | None = None
+    settings: Raw | UnsetType = UNSET
 
 
 class Pause(Spec, frozen=True):
@@ -118,7 +118,7 @@ class NewWorker(Spec, frozen=True):
     worker_id: bounds.WorkerId | None = None
     worker_type: bounds.WorkerType | None = None
     max_concurrency: bounds.MaxConcurrency | None = None
-    metadata: Raw | None = None
+    metadata: Raw | UnsetType = UNSET
     version: bounds.Version | None = None
 
 
@@ -127,7 +127,7 @@ class WorkerPulse(Spec, frozen=True):
 
     current_jobs: bounds.CurrentJobs
     status: str | None = None
-    metadata: Raw | None = None
+    metadata: Raw | UnsetType = UNSET
 
 
 class JobFilter(Spec, frozen=True):

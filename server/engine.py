@@ -80,12 +80,7 @@ class Engine:
 
     def perform_duties(self, limit: int) -> int:
         """Record up to `limit` things that time has brought about; give how many there were."""
-        now_us = self.now_us()
-        ctx = Context(now_us, SYSTEM, self.new_id, self.policy)
-        decision = duties.due(self.state, ctx, limit)
-        if decision.events:
-            self._record(now_us, SYSTEM, decision.events)
-        return decision.answer
+        return self._perform_duties(self.now_us(), limit)
 
     async def durable(self, position: int) -> None:
         """Wait until everything up to `position` is durable.
@@ -101,7 +96,14 @@ class Engine:
         """Record what is due first: an ended lease has ended even when the timekeeper is late."""
         next_due = self.state.agenda.next_due()
         if next_due is not None and next_due <= now_us:
-            self.perform_duties(DUTIES_BEFORE_COMMAND_MAX)
+            self._perform_duties(now_us, DUTIES_BEFORE_COMMAND_MAX)
+
+    def _perform_duties(self, now_us: int, limit: int) -> int:
+        ctx = Context(now_us, SYSTEM, self.new_id, self.policy)
+        decision = duties.due(self.state, ctx, limit)
+        if decision.events:
+            self._record(now_us, SYSTEM, decision.events)
+        return decision.answer
 
     def _record(self, now_us: int, caller: Caller, events: tuple[Event, ...]) -> None:
         record = Record(self.state.position + 1, now_us, caller.by, caller.request_id, events)

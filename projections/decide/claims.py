@@ -3,7 +3,7 @@
 from itertools import islice
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from projections import bounds
 from projections.backoff import retry_delay_us
@@ -20,7 +20,7 @@ from projections.events import (
     JobSettlementRefused,
 )
 from projections.lifecycle import TERMINAL, Status
-from projections.rawjson import document
+from projections.rawjson import document, present
 from projections.specs import Claim, Completion, Extension, Failure
 from projections.state import State
 
@@ -86,9 +86,10 @@ def complete(state: State, ctx: Context, job_id: str, spec: Completion) -> Decis
     holding = _holding(state, ctx, job_id, spec.worker_id, spec.lease_id)
     if holding.refusal is not None:
         return _refused(holding, "complete", spec.worker_id, spec.lease_id, None)
-    result = None
-    if spec.result is not None:
-        result = document("result", spec.result, bounds.RESULT_BYTES_MAX)
+    result: Raw | UnsetType = UNSET
+    given = present(spec.result)
+    if given is not None:
+        result = document("result", given, bounds.RESULT_BYTES_MAX)
     job = holding.job
     event = JobCompleted(org=job.org, job=job.id, worker=spec.worker_id, result=result)
     return Decision((event,), None)

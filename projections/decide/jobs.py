@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from msgspec import DecodeError, Raw, Struct
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
 
 from projections import bounds
 from projections.decide import Caller, Context, Decision
@@ -173,13 +173,13 @@ def _created(ctx: Context, queue: Queue, spec: NewJob) -> JobCreated:
     )
 
 
-def _tags(tags: Raw | None) -> Raw | None:
+def _tags(tags: Raw | UnsetType) -> Raw | UnsetType:
     text = bounded("tags", tags, bounds.TAGS_BYTES_MAX, b"{[")
     try:
         words(text)
     except DecodeError as reason:
         raise Invalid("tags", str(reason)) from reason
-    return text
+    return UNSET if text is None else text
 
 
 def _first(asked: int | None, of_queue: int | None, of_server: int) -> int:

@@ -1,6 +1,6 @@
 """Workers: register, heartbeat, deregister. Registration is never needed to claim."""
 
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from projections import bounds
 from projections.decide import Caller, Context, Decision
@@ -91,5 +91,6 @@ def _offline_at(ctx: Context) -> int:
     return ctx.now_us + bounds.WORKER_OFFLINE_SECS * bounds.SECOND_US
 
 
-def _metadata(metadata: Raw | None) -> Raw | None:
-    return bounded("metadata", metadata, bounds.SETTINGS_BYTES_MAX, b"{")
+def _metadata(metadata: Raw | UnsetType) -> Raw | UnsetType:
+    text = bounded("metadata", metadata, bounds.SETTINGS_BYTES_MAX, b"{")
+    return UNSET if text is None else text

@@ -1,5 +1,7 @@
 """A job in a worker's hands: claimed, extended, and settled or lost."""
 
+from msgspec import UNSET
+
 from projections.entities import Job
 from projections.events import (
     JobClaimed,
@@ -30,7 +32,7 @@ def on_completed(state: State, event: JobCompleted, record: Record) -> None:
     """Done. The worker stays named, the lease is gone."""
     job = lifted(state, event.job, record)
     job.status = moved(job.status, "job.completed", Status.COMPLETED)
-    job.result = None if event.result is None else event.result.copy()
+    job.result = None if event.result is UNSET else event.result.copy()
     job.completed_at = record.at
     _end_lease(job)
     state.put_back(job)

@@ -1,5 +1,7 @@
 """A job's life outside a worker: created, due, expired, cancelled, retried, reprioritised."""
 
+from msgspec import UNSET
+
 from projections.entities import Job
 from projections.events import (
     JobCancelled,
@@ -45,7 +47,7 @@ def on_created(state: State, event: JobCreated, record: Record) -> None:
             scheduled_at=event.scheduled_at,
             expires_at=event.expires_at,
             idempotency_key=event.idempotency_key,
-            tags=None if event.tags is None else event.tags.copy(),
+            tags=None if event.tags is UNSET else event.tags.copy(),
             parent=event.parent,
             completion_webhook=event.completion_webhook,
             completion_webhook_secret=event.completion_webhook_secret,

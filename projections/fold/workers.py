@@ -1,5 +1,7 @@
 """Workers: registered, heard of, gone."""
 
+from msgspec import UNSET
+
 from projections.entities import Worker
 from projections.events import (
     Record,
@@ -27,7 +29,7 @@ def on_registered(state: State, event: WorkerRegistered, record: Record) -> None
         offline_at=event.offline_at,
         worker_type=event.worker_type,
         version=event.version,
-        metadata=None if event.metadata is None else event.metadata.copy(),
+        metadata=None if event.metadata is UNSET else event.metadata.copy(),
     )
     state.tables.workers[worker.id] = worker
     state.expect(worker)
@@ -40,7 +42,7 @@ def on_heartbeat(state: State, event: WorkerHeartbeat, record: Record) -> None:
     worker.status = event.status
     worker.last_heartbeat = worker.updated_at = record.at
     worker.offline_at = event.offline_at
-    if event.metadata is not None:
+    if event.metadata is not UNSET:
         worker.metadata = event.metadata.copy()
     state.expect(worker)
 

@@ -56,6 +56,8 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return errors.from_framework(raised)
     except HttpProcessingError as raised:
         return errors.malformed(raised.message)
+    except web.RequestPayloadError:
+        return errors.malformed("The body cannot be read as its headers describe it")
     except LogError:
         _logger.exception("request %s: the log failed", request[REQUEST_ID])
         return errors.storage_failed()

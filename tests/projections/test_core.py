@@ -57,6 +57,40 @@ def test_a_record_comes_back_from_its_bytes() -> None:
     assert decode(3, body) == record
 
 
+RAW = Raw(b'{"a":[1,"x"]}')
+
+
+def filled(kind: type) -> Any:
+    """Give an event with every field set to something else than its default."""
+    values: dict[str, Any] = {}
+    for one in msgspec.structs.fields(kind):
+        text = str(one.type)
+        if "Raw" in text:
+            values[one.name] = RAW
+        elif "bool" in text:
+            values[one.name] = True
+        elif "list" in text:
+            values[one.name] = ["a", "b"]
+        elif "int" in text:
+            values[one.name] = 123_456_789
+        else:
+            values[one.name] = f"some {one.name}"
+    return kind(**values)
+
+
+@pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
+def test_every_field_of_every_event_comes_back(kind: type) -> None:
+    event = filled(kind)
+    record = Record(1, 2, "key_1", "r", (event, event))
+    found = decode(1, encode(record))
+    for name in kind.__struct_fields__:  # type: ignore[attr-defined]
+        sent, kept = getattr(event, name), getattr(found.events[1], name)
+        if isinstance(sent, Raw):
+            sent, kept = bytes(sent), bytes(kept)
+        assert kept == sent
+        assert sent != getattr(kind, name, None)
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [
