@@ -111,7 +111,7 @@ class FileLog:
             cluster=cluster,
             found=found,
             clock=clock,
-            sync=sync,
+            sync=SyncMode(sync),  # also when it came in as its plain text
             sync_interval_ms=sync_interval_ms,
             segment_bytes_max=segment_bytes_max,
             writer=writer,

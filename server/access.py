@@ -23,7 +23,9 @@ _PREFIX_CHARACTERS: Final = 8
 
 def hashed(secret: bytes, key: str) -> str:
     """Give the keyed hash of an API key (BLAKE2b, RFC 7693)."""
-    return hashlib.blake2b(key.encode(), digest_size=32, key=secret).hexdigest()
+    return hashlib.blake2b(
+        key.encode(errors="surrogateescape"), digest_size=32, key=secret
+    ).hexdigest()
 
 
 def caller_of(state: State, secret: bytes, key: str, request_id: str) -> Caller:

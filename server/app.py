@@ -12,7 +12,6 @@ from aiohttp import web
 from projections import bounds
 from server.engine import Engine
 from server.http import routes
-from server.http.middleware import edge
 from server.http.service import SERVICE, Service
 from server.settings import Settings
 from server.timekeeper import keep_time
@@ -20,7 +19,7 @@ from server.timekeeper import keep_time
 
 def build_app(engine: Engine, secret: bytes) -> web.Application:
     """Give an application that serves `engine`; `secret` keys the hashes of API keys."""
-    app = web.Application(middlewares=[edge], client_max_size=bounds.BULK_BODY_BYTES_MAX)
+    app = web.Application(client_max_size=bounds.BULK_BODY_BYTES_MAX)
     app[SERVICE] = Service(engine, secret)
     routes.register(app)
     app.cleanup_ctx.append(_timekeeper)

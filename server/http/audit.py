@@ -6,21 +6,21 @@ from typing import Final
 from aiohttp import web
 
 from projections.digest import Digesting
-from server.http.service import SERVICE
-from server.http.wire import engine_of, reply
+from server.http.call import Call
+from server.http.wire import reply
 
 _JOBS_PER_SLICE: Final = 2_000
 _PAUSE_SECS: Final = 0.001
 
 
-async def log_stat(request: web.Request) -> web.Response:
+async def log_stat(call: Call) -> web.Response:
     """Give positions, size, chain head and sync mode."""
-    return await reply(request, engine_of(request).log.stat())
+    return await reply(call, call.engine.log.stat())
 
 
-async def digest(request: web.Request) -> web.Response:
+async def digest(call: Call) -> web.Response:
     """Give the digest of the state and the position it holds for; requests go on meanwhile."""
-    service = request.app[SERVICE]
+    service = call.service
     async with service.digest_turn:
         digesting = Digesting(service.engine.state)
         try:
@@ -29,4 +29,4 @@ async def digest(request: web.Request) -> web.Response:
             view = {"position": digesting.position, "digest": digesting.hexdigest()}
         finally:
             digesting.close()
-    return await reply(request, view)
+    return await reply(call, view)

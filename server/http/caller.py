@@ -1,32 +1,28 @@
 """Who is asking: the API key of a request becomes a caller."""
 
-from aiohttp import web
+from collections.abc import Mapping
 
 from projections.decide import Caller
 from projections.errors import Unauthenticated
 from server.access import caller_of
-from server.http.middleware import REQUEST_ID
-from server.http.service import SERVICE
-
-CALLER = web.RequestKey("caller", Caller)
+from server.http.call import Call
 
 
-def admit(request: web.Request) -> None:
-    """Put the caller on the request.
+def admitted(call: Call) -> Caller:
+    """Give the caller that the request's key stands for.
 
     Raises:
         Unauthenticated, BadCredentials: no key; a key that is not valid.
 
     """
-    service = request.app[SERVICE]
-    key = _key(request)
-    request[CALLER] = caller_of(service.engine.state, service.secret, key, request[REQUEST_ID])
+    key = _key(call.request.headers)
+    return caller_of(call.engine.state, call.service.secret, key, call.request_id)
 
 
-def _key(request: web.Request) -> str:
-    authorization = request.headers.get("Authorization")
+def _key(headers: Mapping[str, str]) -> str:
+    authorization = headers.get("Authorization")
     if authorization is None:
-        key = request.headers.get("X-API-Key")
+        key = headers.get("X-API-Key")
         if not key:
             raise Unauthenticated("Missing Authorization header")
         return key

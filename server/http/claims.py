@@ -6,9 +6,8 @@ from projections.decide import claims
 from projections.moments import to_text
 from projections.specs import Claim, Completion, Extension, Failure
 from server.http import views
-from server.http.caller import CALLER
-from server.http.service import SERVICE
-from server.http.wire import Body, engine_of, reply
+from server.http.call import Call
+from server.http.wire import Body, reply
 
 CLAIM = Body(Claim)
 COMPLETION = Body(Completion)
@@ -16,39 +15,39 @@ FAILURE = Body(Failure)
 EXTENSION = Body(Extension)
 
 
-async def claim(request: web.Request) -> web.Response:
+async def claim(call: Call) -> web.Response:
     """Hand out ready jobs; nothing while the server is shutting down."""
-    spec = await CLAIM.read(request)
-    if request.app[SERVICE].draining:
-        return await reply(request, views.Claimed([]))
-    engine = engine_of(request)
-    claimed = engine.execute(claims.claim, request[CALLER], spec).answer
+    spec = await CLAIM.read(call.request)
+    if call.service.draining:
+        return await reply(call, views.Claimed([]))
+    engine = call.engine
+    claimed = engine.execute(claims.claim, call.caller, spec).answer
     jobs = engine.state.tables.jobs
-    return await reply(request, views.Claimed([views.claimed(jobs[job_id]) for job_id in claimed]))
+    return await reply(call, views.Claimed([views.claimed(jobs[job_id]) for job_id in claimed]))
 
 
-async def complete(request: web.Request) -> web.Response:
+async def complete(call: Call) -> web.Response:
     """Finish a job."""
-    spec = await COMPLETION.read(request)
-    job_id = request.match_info["id"]
-    engine_of(request).execute(claims.complete, request[CALLER], job_id, spec)
-    return await reply(request, views.Settled())
+    spec = await COMPLETION.read(call.request)
+    job_id = call.path("id")
+    call.engine.execute(claims.complete, call.caller, job_id, spec)
+    return await reply(call, views.Settled())
 
 
-async def fail(request: web.Request) -> web.Response:
+async def fail(call: Call) -> web.Response:
     """Report a failed attempt."""
-    spec = await FAILURE.read(request)
-    job_id = request.match_info["id"]
-    engine = engine_of(request)
-    failed = engine.execute(claims.fail, request[CALLER], job_id, spec).answer
+    spec = await FAILURE.read(call.request)
+    job_id = call.path("id")
+    engine = call.engine
+    failed = engine.execute(claims.fail, call.caller, job_id, spec).answer
     status = engine.state.tables.jobs[job_id].status
     retry_at = None if failed.retry_at is None else to_text(failed.retry_at)
-    return await reply(request, views.FailedAttempt(True, failed.will_retry, status, retry_at))
+    return await reply(call, views.FailedAttempt(True, failed.will_retry, status, retry_at))
 
 
-async def extend(request: web.Request) -> web.Response:
+async def extend(call: Call) -> web.Response:
     """Extend a lease."""
-    spec = await EXTENSION.read(request)
-    job_id = request.match_info["id"]
-    until = engine_of(request).execute(claims.extend, request[CALLER], job_id, spec).answer
-    return await reply(request, views.Extended(True, to_text(until)))
+    spec = await EXTENSION.read(call.request)
+    job_id = call.path("id")
+    until = call.engine.execute(claims.extend, call.caller, job_id, spec).answer
+    return await reply(call, views.Extended(True, to_text(until)))

@@ -4,23 +4,17 @@
 come with validation errors only.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
-from msgspec import ValidationError
 from msgspec.json import Encoder
 
 from projections import errors
-from projections.errors import Invalid, Missing, Refused
-
-
-class InvalidJson(Refused):
-    """The body is not JSON."""
-
-    code = "INVALID_JSON"
-
+from projections.errors import Invalid, Refused
+from server.http.call import Call
+from server.http.validation import InvalidJson
+from server.http.wire import answer
 
 STATUS: Final[Mapping[type[Refused], int]] = {
     errors.BadRequest: 400,
@@ -36,64 +30,51 @@ STATUS: Final[Mapping[type[Refused], int]] = {
     errors.Missing: 422,
 }
 
-_FRAMEWORK_CODES: Final = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
+_FRAMEWORK_CODES: Final = {413: "PAYLOAD_TOO_LARGE"}
 _encode = Encoder().encode
 
-_AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?\Z", re.DOTALL)
-_LACKING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
-_WRONG_TYPE: Final = re.compile(r"Expected `[^`]+`, got `[^`]+`")
 
-
-def refusal(refused: Refused) -> web.Response:
+def refusal(call: Call, refused: Refused) -> web.Response:
     """Give the answer to a refused command."""
     body: dict[str, Any] = {"code": refused.code, "message": refused.message}
     if isinstance(refused, Invalid):
         body |= {"error": "Validation failed", "details": refused.details}
-    response = _answer(STATUS[type(refused)], body)
+    response = _answer(call, STATUS[type(refused)], body)
     if response.status == web.HTTPUnauthorized.status_code:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
-def from_framework(raised: web.HTTPException) -> web.Response:
-    """Give the answer to a request that reached no handler: unknown route, wrong method, too big."""
+def from_framework(call: Call, raised: web.HTTPException) -> web.Response:
+    """Give the answer to a request that aiohttp itself refused, such as one that is too big."""
     code = _FRAMEWORK_CODES.get(raised.status, "BAD_REQUEST")
-    response = _answer(raised.status, {"code": code, "message": raised.reason})
-    if "Allow" in raised.headers:
-        response.headers["Allow"] = raised.headers["Allow"]
+    return _answer(call, raised.status, {"code": code, "message": raised.reason})
+
+
+def wrong_method(call: Call, allowed: set[str]) -> web.Response:
+    """Give the answer to a method that a known path does not take."""
+    methods = ", ".join(sorted(allowed))
+    body = {"code": "METHOD_NOT_ALLOWED", "message": f"This path takes {methods}"}
+    response = _answer(call, web.HTTPMethodNotAllowed.status_code, body)
+    response.headers["Allow"] = methods
     return response
 
 
-def malformed(message: str) -> web.Response:
+def malformed(call: Call, message: str) -> web.Response:
     """Give the answer to bytes that are not proper HTTP."""
-    return _answer(400, {"code": "BAD_REQUEST", "message": message})
+    return _answer(call, 400, {"code": "BAD_REQUEST", "message": message})
 
 
-def internal() -> web.Response:
+def internal(call: Call) -> web.Response:
     """Give the answer to a fault of our own; the details are in the server's log only."""
-    return _answer(500, {"code": "INTERNAL_ERROR", "message": "Internal error"})
+    return _answer(call, 500, {"code": "INTERNAL_ERROR", "message": "Internal error"})
 
 
-def storage_failed() -> web.Response:
+def storage_failed(call: Call) -> web.Response:
     """Give the answer when the log takes no more records: nothing can be promised any more."""
     message = "The log cannot be written; whether this request took effect is unknown"
-    return _answer(503, {"code": "STORAGE_FAILED", "message": message})
+    return _answer(call, 503, {"code": "STORAGE_FAILED", "message": message})
 
 
-def from_validation(error: ValidationError) -> Invalid:
-    """Tell missing or mistyped (422) from a broken rule (400), which msgspec tells by its text."""
-    found = _AT.match(str(error))
-    assert found is not None, "the pattern matches any text"
-    what, path = found["what"], found["path"] or ""
-    lacking = _LACKING.fullmatch(what)
-    if lacking is not None:
-        field = f"{path}.{lacking['field']}".removeprefix(".")
-        return Missing(field, "required")
-    kind = Missing if _WRONG_TYPE.fullmatch(what) else Invalid
-    return kind(path or "body", what)
-
-
-def _answer(status: int, body: dict[str, Any]) -> web.Response:
-    return web.Response(
-        status=status, body=_encode(body), headers={"Content-Type": "application/json"}
-    )
+def _answer(call: Call, status: int, body: dict[str, Any]) -> web.Response:
+    return answer(call, status, _encode(body))

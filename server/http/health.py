@@ -4,14 +4,14 @@ from typing import Any
 
 from aiohttp import web
 
-from server.http.service import SERVICE
-from server.http.wire import engine_of, reply
+from server.http.call import Call
+from server.http.wire import answer, reply
 from server.settings import VERSION
 
 
-async def health(request: web.Request) -> web.Response:
+async def health(call: Call) -> web.Response:
     """Give the overall state; `database` is the log, `cache` the projections."""
-    service = request.app[SERVICE]
+    service = call.service
     stat = service.engine.log.stat()
     view: dict[str, Any] = {
         "status": "degraded" if service.draining else "healthy",
@@ -22,16 +22,16 @@ async def health(request: web.Request) -> web.Response:
         "sync": stat.sync,
         "position": stat.durable,
     }
-    return await reply(request, view)
+    return await reply(call, view)
 
 
-async def live(_: web.Request) -> web.Response:
-    """Answer that the process runs."""
-    return web.Response(status=200)
+async def live(call: Call) -> web.Response:
+    """Answer that the process runs, and waits for no disk."""
+    return answer(call, 200)
 
 
-async def ready(request: web.Request) -> web.Response:
+async def ready(call: Call) -> web.Response:
     """Answer whether requests are welcome: 503 while the server is shutting down."""
-    if request.app[SERVICE].draining:
-        return await reply(request, {"status": "draining"}, status=503)
-    return await reply(request, {"status": "ready", "position": engine_of(request).state.position})
+    if call.service.draining:
+        return await reply(call, {"status": "draining"}, status=503)
+    return await reply(call, {"status": "ready", "position": call.engine.state.position})

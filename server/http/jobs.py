@@ -16,8 +16,8 @@ from projections.moments import to_us
 from projections.queries import jobs as queries
 from projections.specs import BulkJobs, JobFilter, NewJob, NewPriority
 from server.http import views
-from server.http.caller import CALLER
-from server.http.wire import Body, done, engine_of, reply
+from server.http.call import Call
+from server.http.wire import Body, done, reply
 
 Query = Mapping[str, str]
 
@@ -26,19 +26,17 @@ BULK_JOBS = Body(BulkJobs, bytes_max=bounds.BULK_BODY_BYTES_MAX)
 NEW_PRIORITY = Body(NewPriority)
 
 
-async def create(request: web.Request) -> web.Response:
+async def create(call: Call) -> web.Response:
     """Enqueue one job: 201, or 200 with the earlier one for a known idempotency key."""
-    spec = await NEW_JOB.read(request)
-    made = engine_of(request).execute(jobs.create, request[CALLER], spec).answer
-    return await reply(
-        request, views.Created(made.job_id, made.new), status=201 if made.new else 200
-    )
+    spec = await NEW_JOB.read(call.request)
+    made = call.engine.execute(jobs.create, call.caller, spec).answer
+    return await reply(call, views.Created(made.job_id, made.new), status=201 if made.new else 200)
 
 
-async def create_bulk(request: web.Request) -> web.Response:
+async def create_bulk(call: Call) -> web.Response:
     """Enqueue up to 100 jobs as one record; bad items are reported by index."""
-    spec = await BULK_JOBS.read(request)
-    made = engine_of(request).execute(jobs.create_bulk, request[CALLER], spec).answer
+    spec = await BULK_JOBS.read(call.request)
+    made = call.engine.execute(jobs.create_bulk, call.caller, spec).answer
     view = views.BulkCreated(
         succeeded=[views.BulkSucceeded(i, one.job_id, one.new) for i, one in made.succeeded],
         failed=[views.BulkFailed(index, error) for index, error in made.failed],
@@ -46,72 +44,70 @@ async def create_bulk(request: web.Request) -> web.Response:
         success_count=len(made.succeeded),
         failure_count=len(made.failed),
     )
-    return await reply(request, view)
+    return await reply(call, view)
 
 
-async def get(request: web.Request) -> web.Response:
+async def get(call: Call) -> web.Response:
     """Give one whole job."""
-    job = _found(request)
-    return await reply(request, views.job(job))
+    job = _found(call)
+    return await reply(call, views.job(job))
 
 
-async def cancel(request: web.Request) -> web.Response:
+async def cancel(call: Call) -> web.Response:
     """Cancel a waiting job."""
-    engine_of(request).execute(jobs.cancel, request[CALLER], request.match_info["id"])
-    return await done(request)
+    call.engine.execute(jobs.cancel, call.caller, call.path("id"))
+    return await done(call)
 
 
-async def retry(request: web.Request) -> web.Response:
+async def retry(call: Call) -> web.Response:
     """Send a failed or dead-lettered job back; the answer is the whole job."""
-    engine_of(request).execute(jobs.retry, request[CALLER], request.match_info["id"])
-    return await reply(request, views.job(_found(request)))
+    call.engine.execute(jobs.retry, call.caller, call.path("id"))
+    return await reply(call, views.job(_found(call)))
 
 
-async def set_priority(request: web.Request) -> web.Response:
+async def set_priority(call: Call) -> web.Response:
     """Replace a waiting job's priority."""
-    spec = await NEW_PRIORITY.read(request)
-    job_id = request.match_info["id"]
-    engine, caller = engine_of(request), request[CALLER]
+    spec = await NEW_PRIORITY.read(call.request)
+    job_id = call.path("id")
+    engine, caller = call.engine, call.caller
     made = engine.execute(jobs.set_priority, caller, job_id, spec.priority).answer
     return await reply(
-        request, views.PriorityChanged(made.job_id, made.old_priority, made.new_priority)
+        call, views.PriorityChanged(made.job_id, made.old_priority, made.new_priority)
     )
 
 
-async def list_(request: web.Request) -> web.Response:
+async def list_(call: Call) -> web.Response:
     """Give a page of summaries; X-Has-More tells whether another follows."""
-    caller = request[CALLER]
-    page = queries.find(
-        engine_of(request).state, caller.org, _filter(request.query), caller.may_use
-    )
+    caller = call.caller
+    page = queries.find(call.engine.state, caller.org, _filter(call.request.query), caller.may_use)
     view = [views.summary(job) for job in page.jobs]
-    return await reply(request, view, has_more=page.has_more)
+    return await reply(call, view, has_more=page.has_more)
 
 
-async def stats(request: web.Request) -> web.Response:
+async def stats(call: Call) -> web.Response:
     """Count the organization's jobs by status."""
-    caller = request[CALLER]
-    counts = queries.counts(engine_of(request).state, caller.org, caller.may_use)
+    caller = call.caller
+    counts = queries.counts(call.engine.state, caller.org, caller.may_use)
     view = {status.value: counts[status] for status in Status}
-    return await reply(request, {**view, "total": sum(counts.values())})
+    return await reply(call, {**view, "total": sum(counts.values())})
 
 
-async def batch_status(request: web.Request) -> web.Response:
+async def batch_status(call: Call) -> web.Response:
     """Give the status of up to 100 jobs; unknown ids are left out."""
-    caller = request[CALLER]
-    asked = request.query.get("ids")
+    caller = call.caller
+    asked = call.request.query.get("ids")
     if asked is None:
         raise BadRequest("The query parameter ids is required")
     ids = [job_id for part in asked.split(",") if (job_id := part.strip())]
     if len(ids) > bounds.BATCH_STATUS_IDS_MAX:
         raise BadRequest(f"At most {bounds.BATCH_STATUS_IDS_MAX} ids at a time")
-    jobs_found = queries.by_ids(engine_of(request).state, caller.org, ids, caller.may_use)
-    return await reply(request, [views.batch_status(job) for job in jobs_found])
+    jobs_found = queries.by_ids(call.engine.state, caller.org, ids, caller.may_use)
+    return await reply(call, [views.batch_status(job) for job in jobs_found])
 
 
-def _found(request: web.Request) -> Job:
-    engine = engine_of(request)
-    return found(engine.state, request[CALLER], request.match_info["id"])
+def _found(call: Call) -> Job:
+    engine = call.engine
+    return found(engine.state, call.caller, call.path("id"))
 
 
 def _filter(query: Query) -> JobFilter:

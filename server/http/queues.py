@@ -12,8 +12,8 @@ from projections.errors import BadRequest, NotFound
 from projections.queries.stats import queue_stats
 from projections.specs import Pause, QueueConfig
 from server.http import views
-from server.http.caller import CALLER
-from server.http.wire import Body, engine_of, reply
+from server.http.call import Call
+from server.http.wire import Body, reply
 
 CONFIG = Body(QueueConfig, empty_ok=True)
 PAUSE = Body(Pause, empty_ok=True)
@@ -22,9 +22,9 @@ _NAME: Final = re.compile(bounds.QUEUE_NAME_PATTERN)
 _NAME_CHARACTERS_MAX: Final = 100
 
 
-async def list_(request: web.Request) -> web.Response:
+async def list_(call: Call) -> web.Response:
     """Give up to 100 queues by name."""
-    engine, caller = engine_of(request), request[CALLER]
+    engine, caller = call.engine, call.caller
     mine = [queue for queue in engine.state.queues(caller.org) if caller.may_use(queue.name)]
     mine.sort(key=lambda queue: queue.name)
     policy = engine.policy
@@ -32,63 +32,63 @@ async def list_(request: web.Request) -> web.Response:
         views.queue_summary(queue, policy.max_retries, policy.timeout_secs)
         for queue in mine[: bounds.LISTED_QUEUES_MAX]
     ]
-    return await reply(request, view)
+    return await reply(call, view)
 
 
-async def get(request: web.Request) -> web.Response:
+async def get(call: Call) -> web.Response:
     """Give one queue's configuration."""
-    return await reply(request, _view(request, _found(request)))
+    return await reply(call, _view(call, _found(call)))
 
 
-async def configure(request: web.Request) -> web.Response:
+async def configure(call: Call) -> web.Response:
     """Change a queue's configuration; what the body leaves out stays."""
-    name = _name(request)
-    spec = await CONFIG.read(request)
-    engine_of(request).execute(queues.configure, request[CALLER], name, spec)
-    return await reply(request, _view(request, _found(request)))
+    name = _name(call)
+    spec = await CONFIG.read(call.request)
+    call.engine.execute(queues.configure, call.caller, name, spec)
+    return await reply(call, _view(call, _found(call)))
 
 
-async def stats(request: web.Request) -> web.Response:
+async def stats(call: Call) -> web.Response:
     """Give a queue's figures; zeros for one that does not exist."""
-    name = _name(request)
-    engine, caller = engine_of(request), request[CALLER]
+    name = _name(call)
+    engine, caller = call.engine, call.caller
     if not caller.may_use(name):
         raise NotFound("Queue not found")
     figures = queue_stats(engine.state, caller.org, name, engine.now_us())
-    return await reply(request, views.queue_figures(name, figures))
+    return await reply(call, views.queue_figures(name, figures))
 
 
-async def pause(request: web.Request) -> web.Response:
+async def pause(call: Call) -> web.Response:
     """Stop handing out jobs."""
-    name = _name(request)
-    spec = await PAUSE.read(request)
-    engine_of(request).execute(queues.pause, request[CALLER], name, spec)
-    detail = _view(request, _found(request))
-    return await reply(request, views.Paused(name, True, detail.paused_at, detail.paused_reason))
+    name = _name(call)
+    spec = await PAUSE.read(call.request)
+    call.engine.execute(queues.pause, call.caller, name, spec)
+    detail = _view(call, _found(call))
+    return await reply(call, views.Paused(name, True, detail.paused_at, detail.paused_reason))
 
 
-async def resume(request: web.Request) -> web.Response:
+async def resume(call: Call) -> web.Response:
     """Hand out jobs again."""
-    name = _name(request)
-    made = engine_of(request).execute(queues.resume, request[CALLER], name).answer
-    return await reply(request, views.Resumed(name, True, made.paused_us // bounds.SECOND_US))
+    name = _name(call)
+    made = call.engine.execute(queues.resume, call.caller, name).answer
+    return await reply(call, views.Resumed(name, True, made.paused_us // bounds.SECOND_US))
 
 
-def _name(request: web.Request) -> str:
-    name = request.match_info["name"]
+def _name(call: Call) -> str:
+    name = call.path("name")
     if len(name) > _NAME_CHARACTERS_MAX or not _NAME.match(name):
         raise BadRequest("Invalid queue name in the path")
     return name
 
 
-def _found(request: web.Request) -> Queue:
-    name, caller = _name(request), request[CALLER]
-    queue = engine_of(request).state.queue(caller.org, name)
+def _found(call: Call) -> Queue:
+    name, caller = _name(call), call.caller
+    queue = call.engine.state.queue(caller.org, name)
     if queue is None or not caller.may_use(name):
         raise NotFound("Queue not found")
     return queue
 
 
-def _view(request: web.Request, queue: Queue) -> views.QueueDetail:
-    policy = engine_of(request).policy
+def _view(call: Call, queue: Queue) -> views.QueueDetail:
+    policy = call.engine.policy
     return views.queue(queue, policy.max_retries, policy.timeout_secs)

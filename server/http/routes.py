@@ -3,18 +3,14 @@
 Fixed paths stand before those with an id.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler as WebHandler
 from msgspec import Struct
 
 from server.http import audit, claims, health, jobs, queues, workers
-from server.http.caller import admit
+from server.http.edge import Handler, unrouted, wrapped
 from server.http.wire import Body
-
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 API: Final = "/api/v1"
 
@@ -63,15 +59,22 @@ ROUTES: Final = (
 
 
 def register(app: web.Application) -> None:
-    """Add every route to the application."""
+    """Add every route to the application, and the answer to all that matches none."""
     for route in ROUTES:
-        handler = route.handler if route.open else _admitted(route.handler)
+        handler = wrapped(route.handler, open_to_all=route.open)
         app.router.add_route(route.method, route.path, handler)
+    app.router.add_route("*", "/{path:.*}", unrouted(_methods_of))
 
 
-def _admitted(handler: Handler) -> WebHandler:
-    async def checked(request: web.Request) -> web.StreamResponse:
-        admit(request)
-        return await handler(request)
+def _methods_of(request: web.Request) -> set[str]:
+    """Give the methods that some route takes on this very path."""
+    parts = request.path.split("/")
+    return {route.method for route in ROUTES if _matches(route.path.split("/"), parts)}
 
-    return checked
+
+def _matches(pattern: list[str], parts: list[str]) -> bool:
+    """Whether a path fits a route's pattern; a part in braces takes any text."""
+    return len(pattern) == len(parts) and all(
+        expected == part or (expected.startswith("{") and part != "")
+        for expected, part in zip(pattern, parts, strict=True)
+    )

@@ -14,13 +14,19 @@ from msgspec.json import Decoder, Encoder
 from projections import bounds
 from projections.errors import TooLarge
 from projections.specs import Spec
-from server.engine import Engine
-from server.http.errors import InvalidJson, from_validation
-from server.http.service import SERVICE
+from server.http.call import Call
+from server.http.validation import InvalidJson, from_validation
 
 S = TypeVar("S", bound=Spec)
 
-JSON_HEADERS: Final = {"Content-Type": "application/json"}
+API_VERSION: Final = "1"
+
+_STANDARD_HEADERS: Final = {
+    "X-API-Version": API_VERSION,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
 _encode = Encoder().encode
 
 
@@ -71,31 +77,36 @@ class Body(Generic[S]):
             raise InvalidJson(f"The body is not valid JSON: {error}") from error
 
 
-def engine_of(request: web.Request) -> Engine:
-    """Give the engine that serves this request."""
-    return request.app[SERVICE].engine
+def answer(call: Call, status: int, body: bytes = b"") -> web.Response:
+    """Give a response with the headers that every answer carries (contract section 1.3)."""
+    headers = {**_STANDARD_HEADERS, "X-Request-Id": call.request_id}
+    if body:
+        headers["Content-Type"] = "application/json"
+    return web.Response(status=status, body=body, headers=headers)
 
 
 async def reply(
-    request: web.Request,
-    view: Any,
+    call: Call,
+    view: Any,  # any struct, list or dict that msgspec can encode
     *,
     status: int = 200,
     has_more: bool | None = None,
 ) -> web.Response:
     """Answer with `view` once everything it can tell of is durable."""
-    body = _encode(view)
-    engine = engine_of(request)
-    position = engine.state.position
-    response = web.Response(status=status, body=body, headers=JSON_HEADERS)
+    response = answer(call, status, _encode(view))
     if has_more is not None:
         response.headers["X-Has-More"] = "true" if has_more else "false"
-    await engine.durable(position)
+    await _durable(call)
     return response
 
 
-async def done(request: web.Request, status: int = 204) -> web.Response:
+async def done(call: Call, status: int = 204) -> web.Response:
     """Answer without a body once everything up to now is durable."""
-    engine = engine_of(request)
+    response = answer(call, status)
+    await _durable(call)
+    return response
+
+
+async def _durable(call: Call) -> None:
+    engine = call.engine
     await engine.durable(engine.state.position)
-    return web.Response(status=status)

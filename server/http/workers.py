@@ -7,49 +7,47 @@ from projections.decide import workers
 from projections.decide.workers import found
 from projections.specs import NewWorker, WorkerPulse
 from server.http import views
-from server.http.caller import CALLER
-from server.http.wire import Body, done, engine_of, reply
+from server.http.call import Call
+from server.http.wire import Body, done, reply
 
 NEW_WORKER = Body(NewWorker)
 PULSE = Body(WorkerPulse)
 
 
-async def list_(request: web.Request) -> web.Response:
+async def list_(call: Call) -> web.Response:
     """Give up to 100 workers, the last heard of first."""
-    caller = request[CALLER]
-    everyone = engine_of(request).state.tables.workers.values()
+    caller = call.caller
+    everyone = call.engine.state.tables.workers.values()
     mine = [one for one in everyone if one.org == caller.org and caller.may_use(one.queue)]
     mine.sort(key=lambda worker: (-worker.last_heartbeat, worker.id))
-    return await reply(request, [views.worker(one) for one in mine[: bounds.LISTED_WORKERS_MAX]])
+    return await reply(call, [views.worker(one) for one in mine[: bounds.LISTED_WORKERS_MAX]])
 
 
-async def register(request: web.Request) -> web.Response:
+async def register(call: Call) -> web.Response:
     """Announce a worker."""
-    spec = await NEW_WORKER.read(request)
-    worker_id = engine_of(request).execute(workers.register, request[CALLER], spec).answer
+    spec = await NEW_WORKER.read(call.request)
+    worker_id = call.engine.execute(workers.register, call.caller, spec).answer
     view = views.Registered(
         worker_id, spec.queue_name, bounds.LEASE_SECS_DEFAULT, bounds.WORKER_HEARTBEAT_SECS
     )
-    return await reply(request, view, status=201)
+    return await reply(call, view, status=201)
 
 
-async def get(request: web.Request) -> web.Response:
+async def get(call: Call) -> web.Response:
     """Give one worker."""
-    state = engine_of(request).state
-    return await reply(
-        request, views.worker(found(state, request[CALLER], request.match_info["id"]))
-    )
+    state = call.engine.state
+    return await reply(call, views.worker(found(state, call.caller, call.path("id"))))
 
 
-async def heartbeat(request: web.Request) -> web.Response:
+async def heartbeat(call: Call) -> web.Response:
     """Note that a worker lives."""
-    spec = await PULSE.read(request)
-    worker_id = request.match_info["id"]
-    engine_of(request).execute(workers.heartbeat, request[CALLER], worker_id, spec)
-    return await done(request, 200)
+    spec = await PULSE.read(call.request)
+    worker_id = call.path("id")
+    call.engine.execute(workers.heartbeat, call.caller, worker_id, spec)
+    return await done(call, 200)
 
 
-async def deregister(request: web.Request) -> web.Response:
+async def deregister(call: Call) -> web.Response:
     """Take a worker off the list of the living."""
-    engine_of(request).execute(workers.deregister, request[CALLER], request.match_info["id"])
-    return await done(request)
+    call.engine.execute(workers.deregister, call.caller, call.path("id"))
+    return await done(call)

@@ -1,0 +1,31 @@
+"""One request on its way through the face: who asks, of which service, under which id.
+
+Built once at the edge, so that handlers and ``wire`` look nothing up twice.
+"""
+
+from typing import Final
+
+from aiohttp import web
+
+from projections.decide import Caller
+from server.engine import Engine
+from server.http.service import Service
+
+NOBODY: Final = Caller(org="", by="", request_id="", queues=frozenset({""}))
+
+
+class Call:
+    """A request with its service, id and caller; `caller` is nobody on open routes."""
+
+    __slots__ = ("caller", "engine", "request", "request_id", "service")
+
+    def __init__(self, request: web.Request, service: Service, request_id: str) -> None:
+        self.request = request
+        self.service = service
+        self.engine: Engine = service.engine
+        self.request_id = request_id
+        self.caller = NOBODY
+
+    def path(self, name: str) -> str:
+        """Give a part of the path, decoded."""
+        return self.request.match_info[name]

@@ -1,0 +1,102 @@
+"""The edge of the face: every request gets its id, its caller, and an answer in the API's shape.
+
+It wraps the handlers themselves, since a chain of framework middlewares would cost more than the
+rest of a request. What reaches no route ends in ``unrouted``, so that too answers in shape.
+
+A refusal tells something of the state as well, so it waits until that is durable.
+"""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler as WebHandler
+
+from eventlog import LogError
+from projections.errors import BadRequest, NotFound, Refused
+from server.http import errors
+from server.http.call import Call
+from server.http.caller import admitted
+from server.http.service import SERVICE, Service
+from server.http.wire import API_VERSION
+
+Handler = Callable[[Call], Awaitable[web.Response]]
+
+_logger = logging.getLogger("spoolog.http")
+_SANE_ID: Final = re.compile(r"^[\x21-\x7e]{1,128}\Z")
+_WELL_FORMED_VERSION: Final = re.compile(r"^[A-Za-z0-9.]{1,16}\Z")
+
+
+def wrapped(handler: Handler, *, open_to_all: bool) -> WebHandler:
+    """Give the aiohttp handler of a route."""
+
+    async def handle(request: web.Request) -> web.Response:
+        service = request.app[SERVICE]
+        call = Call(request, service, _request_id(request.headers, service))
+        try:
+            _check_version(request.headers)
+            if not open_to_all:
+                call.caller = admitted(call)
+            return await handler(call)
+        except Refused as refused:
+            return await _refusal(call, refused)
+        except Exception as raised:  # noqa: BLE001 - whatever it was, it becomes an answer
+            return _failure(call, raised)
+
+    return handle
+
+
+def unrouted(methods_of: Callable[[web.Request], set[str]]) -> WebHandler:
+    """Give the handler of all that no route takes: 405 for a known path, else 404."""
+
+    async def refuse(call: Call) -> web.Response:
+        allowed = methods_of(call.request)
+        if allowed:
+            return errors.wrong_method(call, allowed)
+        raise NotFound("No such route")
+
+    return wrapped(refuse, open_to_all=True)
+
+
+def _request_id(headers: Mapping[str, str], service: Service) -> str:
+    asked = headers.get("X-Request-Id")
+    if asked is not None and _SANE_ID.match(asked):
+        return asked
+    return service.engine.new_id()
+
+
+def _check_version(headers: Mapping[str, str]) -> None:
+    asked = headers.get("X-API-Version")
+    if asked is not None and asked != API_VERSION and _WELL_FORMED_VERSION.match(asked):
+        raise BadRequest(f"API version {asked} is not supported; this server speaks {API_VERSION}")
+
+
+async def _refusal(call: Call, refused: Refused) -> web.Response:
+    engine = call.engine
+    response = errors.refusal(call, refused)
+    try:
+        await engine.durable(engine.state.position)
+    except LogError as raised:
+        return _failure(call, raised)
+    return response
+
+
+def _failure(call: Call, raised: Exception) -> web.Response:
+    """Answer what no rule of ours refused: the framework's refusals, the log's end, our faults."""
+    match raised:
+        case web.HTTPException():
+            return errors.from_framework(call, raised)
+        case HttpProcessingError():
+            return errors.malformed(call, raised.message)
+        case web.RequestPayloadError():
+            return errors.malformed(call, "The body cannot be read as its headers describe it")
+        case LogError():
+            _logger.error("request %s: the log failed", call.request_id, exc_info=raised)
+            return errors.storage_failed(call)
+        case _:
+            asked = f"{call.request.method} {call.request.path}"
+            _logger.error("request %s: %s", call.request_id, asked, exc_info=raised)
+            return errors.internal(call)
