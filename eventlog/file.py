@@ -148,6 +148,7 @@ class FileLog:
             synced=found.last if commit is None else commit.synced,
             pending_bytes=0 if commit is None else commit.pending_bytes,
             chain=chain_hex(found.state if commit is None else commit.state).decode(),
+            failed=commit is not None and commit.failure is not None,
         )
 
     async def begin(self) -> int:

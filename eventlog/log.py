@@ -43,6 +43,7 @@ class LogStat(Struct, frozen=True):
     """appended and not yet durable"""
     chain: str
     """the hash chain's head as it stands in the last record, hex"""
+    failed: bool = False
 
 
 class Log(Protocol):

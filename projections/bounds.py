@@ -64,7 +64,7 @@ Hostname = Annotated[
     Meta(
         min_length=1,
         max_length=255,
-        pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_-])?\Z",
+        pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\Z",
     ),
 ]
 WorkerType = Annotated[str, Meta(max_length=50)]

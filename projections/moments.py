@@ -8,6 +8,8 @@ from typing import Final
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+EARLIEST_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
+LATEST_US: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 
 
 def to_us(moment: datetime) -> int:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
@@ -13,7 +14,7 @@ from projections.entities import Job, Queue
 from projections.errors import Conflict, Invalid, NotFound, Refused
 from projections.events import Event, JobCancelled, JobCreated, JobPriorityChanged, JobRetried
 from projections.lifecycle import may
-from projections.moments import to_us
+from projections.moments import EARLIEST_US, LATEST_US, to_us
 from projections.rawjson import bounded, document, words
 from projections.specs import BulkItem, BulkJobs, NewJob
 from projections.state import State
@@ -153,7 +154,7 @@ def _check_queue(ctx: Context, name: str) -> None:
 
 def _created(ctx: Context, queue: Queue, spec: NewJob) -> JobCreated:
     policy = ctx.policy
-    scheduled_at = None if spec.scheduled_at is None else to_us(spec.scheduled_at)
+    scheduled_at = _moment("scheduled_at", spec.scheduled_at)
     return JobCreated(
         org=ctx.org,
         job=ctx.new_id(),
@@ -164,13 +165,23 @@ def _created(ctx: Context, queue: Queue, spec: NewJob) -> JobCreated:
         priority=_first(spec.priority, None, 0),
         due_at=scheduled_at if scheduled_at is not None and scheduled_at > ctx.now_us else None,
         scheduled_at=scheduled_at,
-        expires_at=None if spec.expires_at is None else to_us(spec.expires_at),
+        expires_at=_moment("expires_at", spec.expires_at),
         idempotency_key=spec.idempotency_key,
         tags=_tags(spec.tags),
         parent=spec.parent_job_id,
         completion_webhook=spec.completion_webhook,
         completion_webhook_secret=spec.completion_webhook_secret,
     )
+
+
+def _moment(field: str, moment: datetime | None) -> int | None:
+    """Give a time that can be shown again: its offset may move it out of the calendar."""
+    if moment is None:
+        return None
+    at_us = to_us(moment)
+    if not EARLIEST_US <= at_us <= LATEST_US:
+        raise Invalid(field, "must lie in the years 1 to 9999, UTC")
+    return at_us
 
 
 def _tags(tags: Raw | UnsetType) -> Raw | UnsetType:

@@ -1,11 +1,15 @@
-"""Handlers of health: open to everyone, and telling nothing of anyone's jobs."""
+"""Handlers of health: open to everyone, telling only of what is durable, and never waiting.
+
+A stuck disk must not keep a probe from its answer.
+"""
 
 from typing import Any
 
 from aiohttp import web
 
+from server.http import errors
 from server.http.call import Call
-from server.http.wire import answer, reply
+from server.http.wire import answer, at_once
 from server.settings import VERSION
 
 
@@ -14,15 +18,15 @@ async def health(call: Call) -> web.Response:
     service = call.service
     stat = service.engine.log.stat()
     view: dict[str, Any] = {
-        "status": "degraded" if service.draining else "healthy",
-        "database": True,
+        "status": _status(service.draining, stat.failed),
+        "database": not stat.failed,
         "cache": True,
         "version": VERSION,
         "uptime_seconds": service.uptime_secs(),
         "sync": stat.sync,
         "position": stat.durable,
     }
-    return await reply(call, view)
+    return at_once(call, view)
 
 
 async def live(call: Call) -> web.Response:
@@ -32,6 +36,15 @@ async def live(call: Call) -> web.Response:
 
 async def ready(call: Call) -> web.Response:
     """Answer whether requests are welcome: 503 while the server is shutting down."""
+    stat = call.engine.log.stat()
+    if stat.failed:
+        return errors.storage_failed(call)
     if call.service.draining:
-        return await reply(call, {"status": "draining"}, status=503)
-    return await reply(call, {"status": "ready", "position": call.engine.state.position})
+        return at_once(call, {"status": "draining"}, status=503)
+    return at_once(call, {"status": "ready", "position": stat.durable})
+
+
+def _status(draining: bool, failed: bool) -> str:
+    if failed:
+        return "unhealthy"
+    return "degraded" if draining else "healthy"

@@ -1,0 +1,99 @@
+"""One request per endpoint that succeeds on a server with a little in it, for tests that walk ROUTES."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from server.http.routes import API, ROUTES, Route
+from tests.server.harness import ME, Answer, Face
+
+
+class Example(Struct, frozen=True):
+    """A body that is accepted, the status it is answered with, and what stands for the path's id."""
+
+    body: Any = None
+    status: int = 200
+    subject: str = ""
+    query: str = ""
+
+
+class Stock(Struct, frozen=True):
+    """What `stocked` put there, by what the examples call it."""
+
+    ids: Mapping[str, str]
+
+    def path(self, route: Route, example: Example) -> str:
+        filled = route.path.replace("{id}", self.ids.get(example.subject, ""))
+        return filled.replace("{name}", "mail") + example.query
+
+
+_EXAMPLES: Final[dict[tuple[str, str], Example]] = {
+    ("GET", "/health"): Example(),
+    ("GET", "/health/live"): Example(),
+    ("GET", "/health/ready"): Example(),
+    ("POST", "/jobs"): Example({"queue_name": "mail", "payload": {}}, 201),
+    ("GET", "/jobs"): Example(),
+    ("POST", "/jobs/bulk"): Example({"queue_name": "mail", "jobs": [{"payload": 1}]}),
+    ("POST", "/jobs/claim"): Example({"queue_name": "mail", "worker_id": ME}),
+    ("GET", "/jobs/stats"): Example(),
+    ("GET", "/jobs/status"): Example(query="?ids=x"),
+    ("GET", "/jobs/{id}"): Example(subject="held"),
+    ("DELETE", "/jobs/{id}"): Example(None, 204, "waiting"),
+    ("POST", "/jobs/{id}/retry"): Example(subject="dead"),
+    ("PUT", "/jobs/{id}/priority"): Example({"priority": 7}, subject="waiting"),
+    ("POST", "/jobs/{id}/complete"): Example({"worker_id": ME}, subject="held"),
+    ("POST", "/jobs/{id}/fail"): Example({"worker_id": ME, "error": "e"}, subject="held"),
+    ("POST", "/jobs/{id}/heartbeat"): Example({"worker_id": ME}, subject="held"),
+    ("GET", "/queues"): Example(),
+    ("GET", "/queues/{name}"): Example(),
+    ("PUT", "/queues/{name}/config"): Example({"max_retries": 5}),
+    ("GET", "/queues/{name}/stats"): Example(),
+    ("POST", "/queues/{name}/pause"): Example({"reason": "lunch"}),
+    ("POST", "/queues/{name}/resume"): Example(),
+    ("GET", "/workers"): Example(),
+    ("POST", "/workers/register"): Example({"queue_name": "mail", "hostname": "h"}, 201),
+    ("GET", "/workers/{id}"): Example(subject="worker"),
+    ("POST", "/workers/{id}/heartbeat"): Example({"current_jobs": 1}, subject="worker"),
+    ("POST", "/workers/{id}/deregister"): Example(None, 204, "worker"),
+    ("GET", "/log/stat"): Example(),
+    ("GET", "/log/digest"): Example(),
+}
+EXAMPLES: Final = {
+    (method, path if path.startswith("/health") else API + path): example
+    for (method, path), example in _EXAMPLES.items()
+}
+
+CLOSED: Final = [route for route in ROUTES if not route.open]
+WITH_BODY: Final = [route for route in ROUTES if route.body is not None]
+WITH_ID: Final = [route for route in ROUTES if "{id}" in route.path]
+
+
+def name(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def example_of(route: Route) -> Example:
+    return EXAMPLES[route.method, route.path]
+
+
+async def stocked(face: Face) -> Stock:
+    """Give every example something to work on; once, however often it is asked."""
+    if isinstance(face.stock, Stock):
+        return face.stock
+    dead = await face.create(max_retries=0)
+    await face.claim()
+    await face.settle("fail", dead)
+    held = await face.create()
+    await face.claim()
+    waiting = await face.create()
+    registered = await face.post("/workers/register", {"queue_name": "mail", "hostname": "h"})
+    ids = {"dead": dead, "held": held, "waiting": waiting, "worker": registered.json["id"]}
+    face.stock = stock = Stock(ids)
+    return stock
+
+
+async def perform(face: Face, stock: Stock, route: Route, **options: Any) -> Answer:
+    """Send the endpoint's example request."""
+    example = example_of(route)
+    return await face.ask(route.method, stock.path(route, example), example.body, **options)

@@ -1,0 +1,36 @@
+"""The engine without HTTP: one moment a command, in the log as in the state."""
+
+from itertools import count
+
+from msgspec import Raw
+
+from eventlog import MemoryLog
+from projections.decide import Caller, Policy, claims, jobs
+from projections.digest import digest
+from projections.specs import Claim, NewJob
+from projections.state import State
+from server.engine import Engine
+from server.startup import replayed
+from tests.fakes import START_US, counting_ids
+
+CALLER = Caller("default", "key_test", "req")
+
+
+async def test_what_is_due_before_a_command_gets_the_same_moment() -> None:
+    """With a clock that moves at every look, the log's time must still never run back."""
+    ticks = count(START_US, 3_000_000)
+    log = MemoryLog()
+    await log.begin()
+    engine = Engine(State(), log, lambda: next(ticks), counting_ids(), Policy())
+    for _ in range(5):
+        engine.execute(jobs.create, CALLER, NewJob(queue_name="q", payload=Raw(b"{}")))
+        engine.execute(
+            claims.claim,
+            CALLER,
+            Claim(queue_name="q", worker_id="w", limit=3, lease_duration_secs=5),
+        )
+    assert engine.perform_duties(100) >= 0
+    await engine.durable(engine.state.position)
+    assert any(job.retry_count for job in engine.state.tables.jobs.values())
+    assert digest(await replayed(log)) == digest(engine.state)
+    await log.close()
