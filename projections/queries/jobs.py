@@ -21,6 +21,7 @@ Visible = Callable[[str], bool]
 
 _STATUSES: Final = {status.value: status for status in Status}
 _EARLIEST: Final = -(1 << 62)
+_JOBS_MAX: Final = 1 << 62  # more than there can be; islice takes no number beyond 63 bits
 
 # Times and texts that a job does not have sort before all others.
 ORDERS: Final[dict[str, Callable[[Job], Any]]] = {
@@ -46,7 +47,7 @@ def find(state: State, org: str, wanted: JobFilter, visible: Visible) -> Page:
     """Give the page that `wanted` asks for; an unknown order falls back to time of creation."""
     by_creation = wanted.order_by not in ORDERS or wanted.order_by == "created_at"
     candidates = _candidates(state, org, wanted)
-    end = wanted.offset + wanted.limit + 1
+    end = min(wanted.offset + wanted.limit + 1, _JOBS_MAX)
     if candidates is None and by_creation:
         jobs = state.tables.jobs.values()
         in_order = reversed(jobs) if wanted.descending else jobs

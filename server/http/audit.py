@@ -3,9 +3,8 @@
 import asyncio
 from typing import Final
 
-from aiohttp import web
-
 from projections.digest import Digesting
+from server.http.answer import Answer
 from server.http.call import Call
 from server.http.wire import reply
 
@@ -13,12 +12,12 @@ _JOBS_PER_SLICE: Final = 2_000
 _PAUSE_SECS: Final = 0.001
 
 
-async def log_stat(call: Call) -> web.Response:
+async def log_stat(call: Call) -> Answer:
     """Give positions, size, chain head and sync mode."""
     return await reply(call, call.engine.log.stat())
 
 
-async def digest(call: Call) -> web.Response:
+async def digest(call: Call) -> Answer:
     """Give the digest of the state and the position it holds for; requests go on meanwhile."""
     service = call.service
     async with service.digest_turn:

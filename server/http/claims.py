@@ -1,11 +1,10 @@
 """Handlers of jobs in a worker's hands."""
 
-from aiohttp import web
-
 from projections.decide import claims
 from projections.moments import to_text
 from projections.specs import Claim, Completion, Extension, Failure
 from server.http import views
+from server.http.answer import Answer
 from server.http.call import Call
 from server.http.wire import Body, reply
 
@@ -15,7 +14,7 @@ FAILURE = Body(Failure)
 EXTENSION = Body(Extension)
 
 
-async def claim(call: Call) -> web.Response:
+async def claim(call: Call) -> Answer:
     """Hand out ready jobs; nothing while the server is shutting down."""
     spec = await CLAIM.read(call.request)
     if call.service.draining:
@@ -26,7 +25,7 @@ async def claim(call: Call) -> web.Response:
     return await reply(call, views.Claimed([views.claimed(jobs[job_id]) for job_id in claimed]))
 
 
-async def complete(call: Call) -> web.Response:
+async def complete(call: Call) -> Answer:
     """Finish a job."""
     spec = await COMPLETION.read(call.request)
     job_id = call.path("id")
@@ -34,7 +33,7 @@ async def complete(call: Call) -> web.Response:
     return await reply(call, views.Settled())
 
 
-async def fail(call: Call) -> web.Response:
+async def fail(call: Call) -> Answer:
     """Report a failed attempt."""
     spec = await FAILURE.read(call.request)
     job_id = call.path("id")
@@ -45,7 +44,7 @@ async def fail(call: Call) -> web.Response:
     return await reply(call, views.FailedAttempt(True, failed.will_retry, status, retry_at))
 
 
-async def extend(call: Call) -> web.Response:
+async def extend(call: Call) -> Answer:
     """Extend a lease."""
     spec = await EXTENSION.read(call.request)
     job_id = call.path("id")

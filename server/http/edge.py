@@ -18,12 +18,12 @@ from aiohttp.typedefs import Handler as WebHandler
 from eventlog import LogError
 from projections.errors import BadRequest, NotFound, Refused
 from server.http import errors
+from server.http.answer import API_VERSION, Answer
 from server.http.call import Call
 from server.http.caller import admitted
 from server.http.service import SERVICE, Service
-from server.http.wire import API_VERSION
 
-Handler = Callable[[Call], Awaitable[web.Response]]
+Handler = Callable[[Call], Awaitable[Answer]]
 
 _logger = logging.getLogger("spoolog.http")
 _SANE_ID: Final = re.compile(r"^[\x21-\x7e]{1,128}\Z")
@@ -33,7 +33,7 @@ _WELL_FORMED_VERSION: Final = re.compile(r"^[A-Za-z0-9.]{1,16}\Z")
 def wrapped(handler: Handler, *, open_to_all: bool) -> WebHandler:
     """Give the aiohttp handler of a route."""
 
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> Answer:
         service = request.app[SERVICE]
         call = Call(request, service, _request_id(request.headers, service))
         try:
@@ -52,7 +52,7 @@ def wrapped(handler: Handler, *, open_to_all: bool) -> WebHandler:
 def unrouted(methods_of: Callable[[web.Request], set[str]]) -> WebHandler:
     """Give the handler of all that no route takes: 405 for a known path, else 404."""
 
-    async def refuse(call: Call) -> web.Response:
+    async def refuse(call: Call) -> Answer:
         allowed = methods_of(call.request)
         if allowed:
             return errors.wrong_method(call, allowed)
@@ -74,7 +74,7 @@ def _check_version(headers: Mapping[str, str]) -> None:
         raise BadRequest(f"API version {asked} is not supported; this server speaks {API_VERSION}")
 
 
-async def _refusal(call: Call, refused: Refused) -> web.Response:
+async def _refusal(call: Call, refused: Refused) -> Answer:
     engine = call.engine
     response = errors.refusal(call, refused)
     try:
@@ -84,7 +84,7 @@ async def _refusal(call: Call, refused: Refused) -> web.Response:
     return response
 
 
-def _failure(call: Call, raised: Exception) -> web.Response:
+def _failure(call: Call, raised: Exception) -> Answer:
     """Answer what no rule of ours refused: the framework's refusals, the log's end, our faults."""
     match raised:
         case web.HTTPException():

@@ -12,9 +12,9 @@ from msgspec.json import Encoder
 
 from projections import errors
 from projections.errors import Invalid, Refused
+from server.http.answer import Answer
 from server.http.call import Call
 from server.http.validation import InvalidJson
-from server.http.wire import answer
 
 STATUS: Final[Mapping[type[Refused], int]] = {
     errors.BadRequest: 400,
@@ -34,47 +34,46 @@ _FRAMEWORK_CODES: Final = {413: "PAYLOAD_TOO_LARGE"}
 _encode = Encoder().encode
 
 
-def refusal(call: Call, refused: Refused) -> web.Response:
+def refusal(call: Call, refused: Refused) -> Answer:
     """Give the answer to a refused command."""
     body: dict[str, Any] = {"code": refused.code, "message": refused.message}
     if isinstance(refused, Invalid):
         body |= {"error": "Validation failed", "details": refused.details}
-    response = _answer(call, STATUS[type(refused)], body)
-    if response.status == web.HTTPUnauthorized.status_code:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
+    status = STATUS[type(refused)]
+    unknown = status == web.HTTPUnauthorized.status_code
+    return _answer(call, status, body, {"WWW-Authenticate": "Bearer"} if unknown else None)
 
 
-def from_framework(call: Call, raised: web.HTTPException) -> web.Response:
+def from_framework(call: Call, raised: web.HTTPException) -> Answer:
     """Give the answer to a request that aiohttp itself refused, such as one that is too big."""
     code = _FRAMEWORK_CODES.get(raised.status, "BAD_REQUEST")
     return _answer(call, raised.status, {"code": code, "message": raised.reason})
 
 
-def wrong_method(call: Call, allowed: set[str]) -> web.Response:
+def wrong_method(call: Call, allowed: set[str]) -> Answer:
     """Give the answer to a method that a known path does not take."""
     methods = ", ".join(sorted(allowed))
     body = {"code": "METHOD_NOT_ALLOWED", "message": f"This path takes {methods}"}
-    response = _answer(call, web.HTTPMethodNotAllowed.status_code, body)
-    response.headers["Allow"] = methods
-    return response
+    return _answer(call, web.HTTPMethodNotAllowed.status_code, body, {"Allow": methods})
 
 
-def malformed(call: Call, message: str) -> web.Response:
+def malformed(call: Call, message: str) -> Answer:
     """Give the answer to bytes that are not proper HTTP."""
     return _answer(call, 400, {"code": "BAD_REQUEST", "message": message})
 
 
-def internal(call: Call) -> web.Response:
+def internal(call: Call) -> Answer:
     """Give the answer to a fault of our own; the details are in the server's log only."""
     return _answer(call, 500, {"code": "INTERNAL_ERROR", "message": "Internal error"})
 
 
-def storage_failed(call: Call) -> web.Response:
+def storage_failed(call: Call) -> Answer:
     """Give the answer when the log takes no more records: nothing can be promised any more."""
     message = "The log cannot be written; whether this request took effect is unknown"
     return _answer(call, 503, {"code": "STORAGE_FAILED", "message": message})
 
 
-def _answer(call: Call, status: int, body: dict[str, Any]) -> web.Response:
-    return answer(call, status, _encode(body))
+def _answer(
+    call: Call, status: int, body: dict[str, Any], further: dict[str, str] | None = None
+) -> Answer:
+    return Answer(call, status, _encode(body), further)

@@ -5,15 +5,14 @@ A stuck disk must not keep a probe from its answer.
 
 from typing import Any
 
-from aiohttp import web
-
 from server.http import errors
+from server.http.answer import Answer
 from server.http.call import Call
-from server.http.wire import answer, at_once
+from server.http.wire import at_once
 from server.settings import VERSION
 
 
-async def health(call: Call) -> web.Response:
+async def health(call: Call) -> Answer:
     """Give the overall state; `database` is the log, `cache` the projections."""
     service = call.service
     stat = service.engine.log.stat()
@@ -29,12 +28,12 @@ async def health(call: Call) -> web.Response:
     return at_once(call, view)
 
 
-async def live(call: Call) -> web.Response:
+async def live(call: Call) -> Answer:
     """Answer that the process runs, and waits for no disk."""
-    return answer(call, 200)
+    return Answer(call, 200)
 
 
-async def ready(call: Call) -> web.Response:
+async def ready(call: Call) -> Answer:
     """Answer whether requests are welcome: 503 while the server is shutting down."""
     stat = call.engine.log.stat()
     if stat.failed:

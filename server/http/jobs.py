@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from aiohttp import web
 from msgspec import ValidationError, convert
 
 from projections import bounds
@@ -16,6 +15,7 @@ from projections.moments import to_us
 from projections.queries import jobs as queries
 from projections.specs import BulkJobs, JobFilter, NewJob, NewPriority
 from server.http import views
+from server.http.answer import Answer
 from server.http.call import Call
 from server.http.wire import Body, done, reply
 
@@ -26,14 +26,14 @@ BULK_JOBS = Body(BulkJobs, bytes_max=bounds.BULK_BODY_BYTES_MAX)
 NEW_PRIORITY = Body(NewPriority)
 
 
-async def create(call: Call) -> web.Response:
+async def create(call: Call) -> Answer:
     """Enqueue one job: 201, or 200 with the earlier one for a known idempotency key."""
     spec = await NEW_JOB.read(call.request)
     made = call.engine.execute(jobs.create, call.caller, spec).answer
     return await reply(call, views.Created(made.job_id, made.new), status=201 if made.new else 200)
 
 
-async def create_bulk(call: Call) -> web.Response:
+async def create_bulk(call: Call) -> Answer:
     """Enqueue up to 100 jobs as one record; bad items are reported by index."""
     spec = await BULK_JOBS.read(call.request)
     made = call.engine.execute(jobs.create_bulk, call.caller, spec).answer
@@ -47,25 +47,25 @@ async def create_bulk(call: Call) -> web.Response:
     return await reply(call, view)
 
 
-async def get(call: Call) -> web.Response:
+async def get(call: Call) -> Answer:
     """Give one whole job."""
     job = _found(call)
     return await reply(call, views.job(job))
 
 
-async def cancel(call: Call) -> web.Response:
+async def cancel(call: Call) -> Answer:
     """Cancel a waiting job."""
     call.engine.execute(jobs.cancel, call.caller, call.path("id"))
     return await done(call)
 
 
-async def retry(call: Call) -> web.Response:
+async def retry(call: Call) -> Answer:
     """Send a failed or dead-lettered job back; the answer is the whole job."""
     call.engine.execute(jobs.retry, call.caller, call.path("id"))
     return await reply(call, views.job(_found(call)))
 
 
-async def set_priority(call: Call) -> web.Response:
+async def set_priority(call: Call) -> Answer:
     """Replace a waiting job's priority."""
     spec = await NEW_PRIORITY.read(call.request)
     job_id = call.path("id")
@@ -76,7 +76,7 @@ async def set_priority(call: Call) -> web.Response:
     )
 
 
-async def list_(call: Call) -> web.Response:
+async def list_(call: Call) -> Answer:
     """Give a page of summaries; X-Has-More tells whether another follows."""
     caller = call.caller
     page = queries.find(call.engine.state, caller.org, _filter(call.request.query), caller.may_use)
@@ -84,7 +84,7 @@ async def list_(call: Call) -> web.Response:
     return await reply(call, view, has_more=page.has_more)
 
 
-async def stats(call: Call) -> web.Response:
+async def stats(call: Call) -> Answer:
     """Count the organization's jobs by status."""
     caller = call.caller
     counts = queries.counts(call.engine.state, caller.org, caller.may_use)
@@ -92,7 +92,7 @@ async def stats(call: Call) -> web.Response:
     return await reply(call, {**view, "total": sum(counts.values())})
 
 
-async def batch_status(call: Call) -> web.Response:
+async def batch_status(call: Call) -> Answer:
     """Give the status of up to 100 jobs; unknown ids are left out."""
     caller = call.caller
     asked = call.request.query.get("ids")

@@ -3,8 +3,6 @@
 import re
 from typing import Final
 
-from aiohttp import web
-
 from projections import bounds
 from projections.decide import queues
 from projections.entities import Queue
@@ -12,6 +10,7 @@ from projections.errors import BadRequest, NotFound
 from projections.queries.stats import queue_stats
 from projections.specs import Pause, QueueConfig
 from server.http import views
+from server.http.answer import Answer
 from server.http.call import Call
 from server.http.wire import Body, reply
 
@@ -22,7 +21,7 @@ _NAME: Final = re.compile(bounds.QUEUE_NAME_PATTERN)
 _NAME_CHARACTERS_MAX: Final = 100
 
 
-async def list_(call: Call) -> web.Response:
+async def list_(call: Call) -> Answer:
     """Give up to 100 queues by name."""
     engine, caller = call.engine, call.caller
     mine = [queue for queue in engine.state.queues(caller.org) if caller.may_use(queue.name)]
@@ -35,12 +34,12 @@ async def list_(call: Call) -> web.Response:
     return await reply(call, view)
 
 
-async def get(call: Call) -> web.Response:
+async def get(call: Call) -> Answer:
     """Give one queue's configuration."""
     return await reply(call, _view(call, _found(call)))
 
 
-async def configure(call: Call) -> web.Response:
+async def configure(call: Call) -> Answer:
     """Change a queue's configuration; what the body leaves out stays."""
     name = _name(call)
     spec = await CONFIG.read(call.request)
@@ -48,7 +47,7 @@ async def configure(call: Call) -> web.Response:
     return await reply(call, _view(call, _found(call)))
 
 
-async def stats(call: Call) -> web.Response:
+async def stats(call: Call) -> Answer:
     """Give a queue's figures; zeros for one that does not exist."""
     name = _name(call)
     engine, caller = call.engine, call.caller
@@ -58,7 +57,7 @@ async def stats(call: Call) -> web.Response:
     return await reply(call, views.queue_figures(name, figures))
 
 
-async def pause(call: Call) -> web.Response:
+async def pause(call: Call) -> Answer:
     """Stop handing out jobs."""
     name = _name(call)
     spec = await PAUSE.read(call.request)
@@ -67,7 +66,7 @@ async def pause(call: Call) -> web.Response:
     return await reply(call, views.Paused(name, True, detail.paused_at, detail.paused_reason))
 
 
-async def resume(call: Call) -> web.Response:
+async def resume(call: Call) -> Answer:
     """Hand out jobs again."""
     name = _name(call)
     made = call.engine.execute(queues.resume, call.caller, name).answer

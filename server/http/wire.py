@@ -5,7 +5,7 @@ what it tells is durable. The answer is encoded before the first ``await``, so n
 leak into it.
 """
 
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 from msgspec import DecodeError, ValidationError
@@ -14,19 +14,12 @@ from msgspec.json import Decoder, Encoder
 from projections import bounds
 from projections.errors import TooLarge
 from projections.specs import Spec
+from server.http.answer import Answer
 from server.http.call import Call
 from server.http.validation import InvalidJson, from_validation
 
 S = TypeVar("S", bound=Spec)
 
-API_VERSION: Final = "1"
-
-_STANDARD_HEADERS: Final = {
-    "X-API-Version": API_VERSION,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Cache-Control": "no-store",
-}
 _encode = Encoder().encode
 
 
@@ -54,7 +47,9 @@ class Body(Generic[S]):
         """
         if (request.content_length or 0) > self.bytes_max:
             raise TooLarge(f"The body is larger than {self.bytes_max} bytes")
-        body = await request.read()
+        content = request.content
+        # Most bodies have arrived with their head; the framework's reader would copy them twice.
+        body = content.read_nowait() if content.is_eof() else await request.read()
         if len(body) > self.bytes_max:
             raise TooLarge(f"The body is larger than {self.bytes_max} bytes")
         return self.parse(body)
@@ -77,17 +72,9 @@ class Body(Generic[S]):
             raise InvalidJson(f"The body is not valid JSON: {error}") from error
 
 
-def answer(call: Call, status: int, body: bytes = b"") -> web.Response:
-    """Give a response with the headers that every answer carries (contract section 1.3)."""
-    headers = {**_STANDARD_HEADERS, "X-Request-Id": call.request_id}
-    if body:
-        headers["Content-Type"] = "application/json"
-    return web.Response(status=status, body=body, headers=headers)
-
-
-def at_once(call: Call, view: Any, *, status: int = 200) -> web.Response:
+def at_once(call: Call, view: Any, *, status: int = 200) -> Answer:
     """Answer without waiting: only for views that tell of nothing that is not durable."""
-    return answer(call, status, _encode(view))
+    return Answer(call, status, _encode(view))
 
 
 async def reply(
@@ -96,22 +83,18 @@ async def reply(
     *,
     status: int = 200,
     has_more: bool | None = None,
-) -> web.Response:
+) -> Answer:
     """Answer with `view` once everything it can tell of is durable."""
-    response = answer(call, status, _encode(view))
+    further = None
     if has_more is not None:
-        response.headers["X-Has-More"] = "true" if has_more else "false"
-    await _durable(call)
-    return response
+        further = {"X-Has-More": "true" if has_more else "false"}
+    answer = Answer(call, status, _encode(view), further)
+    await call.engine.durable(call.engine.state.position)
+    return answer
 
 
-async def done(call: Call, status: int = 204) -> web.Response:
+async def done(call: Call, status: int = 204) -> Answer:
     """Answer without a body once everything up to now is durable."""
-    response = answer(call, status)
-    await _durable(call)
-    return response
-
-
-async def _durable(call: Call) -> None:
-    engine = call.engine
-    await engine.durable(engine.state.position)
+    answer = Answer(call, status)
+    await call.engine.durable(call.engine.state.position)
+    return answer

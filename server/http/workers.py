@@ -1,12 +1,11 @@
 """Handlers of workers."""
 
-from aiohttp import web
-
 from projections import bounds
 from projections.decide import workers
 from projections.decide.workers import found
 from projections.specs import NewWorker, WorkerPulse
 from server.http import views
+from server.http.answer import Answer
 from server.http.call import Call
 from server.http.wire import Body, done, reply
 
@@ -14,7 +13,7 @@ NEW_WORKER = Body(NewWorker)
 PULSE = Body(WorkerPulse)
 
 
-async def list_(call: Call) -> web.Response:
+async def list_(call: Call) -> Answer:
     """Give up to 100 workers, the last heard of first."""
     caller = call.caller
     everyone = call.engine.state.tables.workers.values()
@@ -23,7 +22,7 @@ async def list_(call: Call) -> web.Response:
     return await reply(call, [views.worker(one) for one in mine[: bounds.LISTED_WORKERS_MAX]])
 
 
-async def register(call: Call) -> web.Response:
+async def register(call: Call) -> Answer:
     """Announce a worker."""
     spec = await NEW_WORKER.read(call.request)
     worker_id = call.engine.execute(workers.register, call.caller, spec).answer
@@ -33,13 +32,13 @@ async def register(call: Call) -> web.Response:
     return await reply(call, view, status=201)
 
 
-async def get(call: Call) -> web.Response:
+async def get(call: Call) -> Answer:
     """Give one worker."""
     state = call.engine.state
     return await reply(call, views.worker(found(state, call.caller, call.path("id"))))
 
 
-async def heartbeat(call: Call) -> web.Response:
+async def heartbeat(call: Call) -> Answer:
     """Note that a worker lives."""
     spec = await PULSE.read(call.request)
     worker_id = call.path("id")
@@ -47,7 +46,7 @@ async def heartbeat(call: Call) -> web.Response:
     return await done(call, 200)
 
 
-async def deregister(call: Call) -> web.Response:
+async def deregister(call: Call) -> Answer:
     """Take a worker off the list of the living."""
     call.engine.execute(workers.deregister, call.caller, call.path("id"))
     return await done(call)

@@ -3,46 +3,20 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from functools import reduce
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from spooled import AsyncSpooledClient, SpooledClient
-from spooled.config import CircuitBreakerConfig, RetryConfig, SpooledClientConfig
 
 from eventlog import LogFailed
 from server.app import serve
 from server.settings import Settings
 from server.startup import open_engine
+from tests.sdk.clients import KEY, Api, config
 
-KEY: Final = "sp_test_0123456789abcdef"
 RETRY_BASE_SECS: Final = 0.05
 _JOIN_SECS: Final = 10
-
-
-class Api:
-    """Calls either client by the name of the method; the one that blocks does so in a thread."""
-
-    def __init__(self, client: SpooledClient | AsyncSpooledClient) -> None:
-        self._client = client
-
-    async def __call__(self, name: str, *args: Any) -> Any:
-        method = reduce(getattr, name.split("."), self._client)
-        if isinstance(self._client, SpooledClient):
-            return await asyncio.to_thread(method, *args)
-        return await method(*args)
-
-
-def config(url: str, **changed: Any) -> SpooledClientConfig:
-    """Give a client that neither retries nor gives up: what the server says is what a test sees."""
-    return SpooledClientConfig(
-        api_key=changed.pop("api_key", KEY),
-        base_url=url,
-        retry=RetryConfig(max_retries=0),
-        circuit_breaker=CircuitBreakerConfig(enabled=False),
-        **changed,
-    )
 
 
 def _fatal(failure: LogFailed) -> None:

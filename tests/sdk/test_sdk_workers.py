@@ -9,7 +9,7 @@ from msgspec import Struct
 from spooled import AsyncSpooledClient, AsyncSpooledWorker, SpooledClient, SpooledWorker
 from spooled.worker.types import JobCompletedEventData, JobFailedEventData
 
-from tests.sdk.conftest import config
+from tests.sdk.clients import config
 
 JOBS: Final = 40
 QUEUE: Final = "numbers"

@@ -1,0 +1,108 @@
+"""A whole response that leaves in one write.
+
+Nearly every answer is small, complete and on a connection that stays open. For those, this puts
+status line, headers and body together itself: the framework's general path (streaming, compression,
+chunking, cookies) costs several times as much. Everything else takes that general path.
+"""
+
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import HttpVersion11, web
+from aiohttp.abc import AbstractStreamWriter
+
+from server.http.call import Call
+
+API_VERSION: Final = "1"
+
+# What every answer carries (contract section 1.3), beside its request id.
+STANDARD_HEADERS: Final = {
+    "X-API-Version": API_VERSION,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+    "Server": "Spoolog",
+}
+
+_STANDARD_LINES: Final = "".join(f"{name}: {value}\r\n" for name, value in STANDARD_HEADERS.items())
+_HEADS: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n{_STANDARD_LINES}"
+    for status in HTTPStatus
+}
+_WHOLE_BYTES_MAX: Final = 64 * 1024
+
+
+class Answer(web.StreamResponse):
+    """Status, further headers and body of an answer to `call`; a body is always JSON.
+
+    Header values come from this package or were checked for line breaks at the edge.
+    """
+
+    def __init__(
+        self, call: Call, status: int, body: bytes = b"", further: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(status=status)
+        self._call = call
+        self._content = body
+        self._further = further or {}
+        self._whole: web.BaseRequest | None = None
+
+    @property
+    def keep_alive(self) -> bool | None:  # type: ignore[explicit-override]  # typing.override is of 3.12
+        """Whether the connection stays open after this."""
+        return True if self._whole is not None else super().keep_alive
+
+    async def prepare(  # type: ignore[explicit-override]
+        self, request: web.BaseRequest
+    ) -> AbstractStreamWriter | None:
+        """Choose the way out."""
+        if (
+            request.version == HttpVersion11
+            and request.keep_alive
+            and request.method != "HEAD"
+            and len(self._content) <= _WHOLE_BYTES_MAX
+        ):
+            self._whole = request
+            return None
+        self.headers.update(STANDARD_HEADERS)
+        self.headers.update(self._lines())
+        if self.status != HTTPStatus.NO_CONTENT:
+            self.content_length = len(self._content)
+        return await super().prepare(request)
+
+    async def write_eof(self, data: bytes = b"") -> None:  # type: ignore[explicit-override]
+        """Send it.
+
+        Raises:
+            ConnectionResetError: the client has gone.
+
+        """
+        if self._whole is None:
+            # A body after HEAD would be read as the start of the next answer.
+            wanted = self._call.request.method != "HEAD"
+            await super().write_eof(data or self._content if wanted else b"")
+            return
+        transport = self._whole.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client has gone")
+        date = _http_date(self._call.engine.now_us() // 1_000_000)
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self._lines().items()])
+        length = len(self._content)
+        if self.status != HTTPStatus.NO_CONTENT:
+            lines += f"Content-Length: {length}\r\n"
+        head = f"{_HEADS[self.status]}Date: {date}\r\n{lines}\r\n"
+        transport.write(head.encode("latin-1") + self._content)
+
+    def _lines(self) -> dict[str, str]:
+        lines = {"X-Request-Id": self._call.request_id, **self._further}
+        if self._content:
+            lines["Content-Type"] = "application/json"
+        return lines
+
+
+@lru_cache(maxsize=4)
+def _http_date(second: int) -> str:
+    """Give the Date header of a second (RFC 9110 section 5.6.7)."""
+    return formatdate(second, usegmt=True)
