@@ -226,7 +226,9 @@ class GroupCommit:
             )
         self.check()
         waiter: Future[None] = self._loop.create_future()
-        batch = next(batch for batch in self._batches() if position <= batch.last)
+        batch = self._open
+        if batch is None or position < batch.first:
+            batch = next(batch for batch in self._batches() if position <= batch.last)
         batch.waiters.append(waiter)
         await waiter
 

@@ -50,9 +50,8 @@ class LazyHeap(Generic[K]):
 
     def first_rank(self) -> int | None:
         """Give the lowest rank, or nothing when empty."""
-        for rank, _ in self.in_order():
-            return rank
-        return None
+        # What surfaced stale was dropped by the change that made it so: the top is live.
+        return self._heap[0][0] if self._heap else None
 
     def in_order(self) -> Iterator[tuple[int, K]]:
         """Walk the live entries from the lowest rank upwards, changing nothing; O(log k) a step."""

@@ -21,7 +21,7 @@ _decode = Decoder(Any).decode
 _decode_tags = Decoder(dict[str, Any] | list[Any]).decode
 
 
-def minified(field: str, raw: Raw) -> Raw:
+def minified(field: str, raw: Raw) -> bytes:
     """Copy `raw` out of its request body, on one line and without spaces.
 
     Raises:
@@ -31,7 +31,7 @@ def minified(field: str, raw: Raw) -> Raw:
     text = bytes(raw)
     if _may_be_deep(text) and _depth_exceeds(text, bounds.NESTING_MAX):
         raise Invalid(field, f"JSON nested deeper than {bounds.NESTING_MAX} levels")
-    return Raw(reformat(text, indent=-1))
+    return reformat(text, indent=-1)
 
 
 def document(field: str, raw: Raw, bytes_max: int) -> Raw:
@@ -43,9 +43,9 @@ def document(field: str, raw: Raw, bytes_max: int) -> Raw:
 
     """
     text = minified(field, raw)
-    if len(bytes(text)) > bytes_max:
+    if len(text) > bytes_max:
         raise TooLarge(f"{field} is larger than {bytes_max} bytes")
-    return text
+    return Raw(text)
 
 
 def bounded(field: str, raw: Raw | UnsetType | None, bytes_max: int, kinds: bytes) -> Raw | None:
@@ -59,13 +59,12 @@ def bounded(field: str, raw: Raw | UnsetType | None, bytes_max: int, kinds: byte
     if given is None:
         return None
     text = minified(field, given)
-    content = bytes(text)
-    if content[0] not in kinds:
+    if text[0] not in kinds:
         wanted = " or ".join({"{": "an object", "[": "an array"}[chr(kind)] for kind in kinds)
         raise Invalid(field, f"must be {wanted}")
-    if len(content) > bytes_max:
+    if len(text) > bytes_max:
         raise Invalid(field, f"longer than {bytes_max} bytes")
-    return text
+    return Raw(text)
 
 
 def present(raw: Raw | UnsetType | None) -> Raw | None:

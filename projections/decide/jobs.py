@@ -185,6 +185,8 @@ def _moment(field: str, moment: datetime | None) -> int | None:
 
 
 def _tags(tags: Raw | UnsetType) -> Raw | UnsetType:
+    if tags is UNSET:
+        return UNSET
     text = bounded("tags", tags, bounds.TAGS_BYTES_MAX, b"{[")
     try:
         words(text)
