@@ -23,3 +23,8 @@ def to_text(at_us: int) -> str:
     """Give RFC 3339 UTC text with microseconds and `Z`, as every answer shows times."""
     moment = EPOCH + timedelta(microseconds=at_us)
     return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def to_text_or_none(at_us: int | None) -> str | None:
+    """Give the text of a time that may be absent."""
+    return None if at_us is None else to_text(at_us)

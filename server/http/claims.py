@@ -1,11 +1,11 @@
 """Handlers of jobs in a worker's hands."""
 
 from projections.decide import claims
-from projections.moments import to_text
+from projections.moments import to_text, to_text_or_none
 from projections.specs import Claim, Completion, Extension, Failure
-from server.http import views
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.views import jobs as views
 from server.http.wire import Body, reply
 
 CLAIM = Body(Claim)
@@ -40,7 +40,7 @@ async def fail(call: Call) -> Answer:
     engine = call.engine
     failed = engine.execute(claims.fail, call.caller, job_id, spec).answer
     status = engine.state.tables.jobs[job_id].status
-    retry_at = None if failed.retry_at is None else to_text(failed.retry_at)
+    retry_at = to_text_or_none(failed.retry_at)
     return await reply(call, views.FailedAttempt(True, failed.will_retry, status, retry_at))
 
 

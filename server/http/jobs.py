@@ -14,9 +14,9 @@ from projections.lifecycle import Status
 from projections.moments import to_us
 from projections.queries import jobs as queries
 from projections.specs import BulkJobs, JobFilter, NewJob, NewPriority
-from server.http import views
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.views import jobs as views
 from server.http.wire import Body, done, reply
 
 Query = Mapping[str, str]

@@ -9,9 +9,9 @@ from projections.entities import Queue
 from projections.errors import BadRequest, NotFound
 from projections.queries.stats import queue_stats
 from projections.specs import Pause, QueueConfig
-from server.http import views
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.views import queues as views
 from server.http.wire import Body, reply
 
 CONFIG = Body(QueueConfig, empty_ok=True)

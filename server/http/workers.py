@@ -4,9 +4,9 @@ from projections import bounds
 from projections.decide import workers
 from projections.decide.workers import found
 from projections.specs import NewWorker, WorkerPulse
-from server.http import views
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.views import workers as views
 from server.http.wire import Body, done, reply
 
 NEW_WORKER = Body(NewWorker)

@@ -1,0 +1,58 @@
+"""Workers as the API shows them."""
+
+from typing import Final
+
+from msgspec import Raw, Struct
+
+from projections.entities import Worker
+from projections.moments import to_text
+
+_EMPTY_OBJECT: Final = Raw(b"{}")
+
+
+class Registered(Struct, frozen=True):
+    """Answer to worker registration."""
+
+    id: str
+    queue_name: str
+    lease_duration_secs: int
+    heartbeat_interval_secs: int
+
+
+class WorkerDetail(Struct, frozen=True):
+    """A worker, in lists and alone."""
+
+    id: str
+    organization_id: str
+    queue_name: str
+    queue_names: list[str]
+    hostname: str
+    worker_type: str | None
+    max_concurrency: int
+    current_jobs: int
+    status: str
+    last_heartbeat: str
+    metadata: Raw
+    version: str | None
+    registered_at: str
+    updated_at: str
+
+
+def worker(entity: Worker) -> WorkerDetail:
+    """Give a worker."""
+    return WorkerDetail(
+        id=entity.id,
+        organization_id=entity.org,
+        queue_name=entity.queue,
+        queue_names=[entity.queue],
+        hostname=entity.hostname,
+        worker_type=entity.worker_type,
+        max_concurrency=entity.max_concurrency,
+        current_jobs=entity.current_jobs,
+        status=entity.status,
+        last_heartbeat=to_text(entity.last_heartbeat),
+        metadata=_EMPTY_OBJECT if entity.metadata is None else entity.metadata,
+        version=entity.version,
+        registered_at=to_text(entity.registered_at),
+        updated_at=to_text(entity.updated_at),
+    )
