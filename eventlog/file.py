@@ -7,8 +7,9 @@ be read, and nothing on disk changes. A clean close seals the last segment.
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from eventlog.commit import GroupCommit
 from eventlog.directory import (
@@ -200,11 +201,14 @@ class FileLog:
             raise LogClosed
         self._commit.append(position, body)
 
-    async def durable(self, position: int) -> None:
+    def durable(self, position: int) -> Coroutine[Any, Any, None]:
         """Wait until `position` is durable; see `Log.durable`."""
         if self._commit is not None:
-            await self._commit.durable(position)
-        elif position > self.last:
+            return self._commit.durable(position)
+        return self._found_durable(position)
+
+    async def _found_durable(self, position: int) -> None:
+        if position > self.last:
             raise LogClosed
 
     async def read(self, after: int = 0) -> AsyncIterator[list[Entry]]:

@@ -32,6 +32,7 @@ _HEADS: Final = {
     for status in HTTPStatus
 }
 _WHOLE_BYTES_MAX: Final = 64 * 1024
+_NO_CONTENT: Final = 204
 
 
 class Answer(web.StreamResponse):
@@ -67,8 +68,10 @@ class Answer(web.StreamResponse):
             self._whole = request
             return None
         self.headers.update(STANDARD_HEADERS)
-        self.headers.update(self._lines())
-        if self.status != HTTPStatus.NO_CONTENT:
+        self.headers.update({"X-Request-Id": self._call.request_id, **self._further})
+        if self._content:
+            self.headers["Content-Type"] = "application/json"
+        if self.status != _NO_CONTENT:
             self.content_length = len(self._content)
         return await super().prepare(request)
 
@@ -87,19 +90,19 @@ class Answer(web.StreamResponse):
         transport = self._whole.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
-        date = _http_date(self._call.engine.now_us() // 1_000_000)
-        lines = "".join([f"{name}: {value}\r\n" for name, value in self._lines().items()])
-        length = len(self._content)
-        if self.status != HTTPStatus.NO_CONTENT:
-            lines += f"Content-Length: {length}\r\n"
-        head = f"{_HEADS[self.status]}Date: {date}\r\n{lines}\r\n"
-        transport.write(head.encode("latin-1") + self._content)
+        transport.write(self._head().encode("latin-1") + self._content)
 
-    def _lines(self) -> dict[str, str]:
-        lines = {"X-Request-Id": self._call.request_id, **self._further}
-        if self._content:
-            lines["Content-Type"] = "application/json"
-        return lines
+    def _head(self) -> str:
+        call, status, content = self._call, self.status, self._content
+        date = _http_date(call.engine.now_us() // 1_000_000)
+        head = f"{_HEADS[status]}Date: {date}\r\nX-Request-Id: {call.request_id}\r\n"
+        if content:
+            head += "Content-Type: application/json\r\n"
+        if status != _NO_CONTENT:  # RFC 9110 section 8.6: no length where no body may be
+            head += f"Content-Length: {len(content)}\r\n"
+        for name, value in self._further.items():
+            head += f"{name}: {value}\r\n"
+        return head + "\r\n"
 
 
 @lru_cache(maxsize=4)
