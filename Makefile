@@ -27,18 +27,21 @@ clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit("Spoolog needs Python 3.11 or newer: make PYTHON=python3.11 …") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -c 'import sys; sys.exit("Spoolog needs Python 3.11 or newer: make PYTHON=python3.11 …") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 
 # The package is installed editable: the checkout is what runs.
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(RUN_INSTALL) -e .
-	touch $@
+	@echo 'installing into $(VENV) …'
+	@$(RUN_INSTALL) -e .
+	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
-	$(RUN_INSTALL) -e '.[test]'
-	touch $@ $(VENV)/.installed
+	@echo 'installing into $(VENV) …'
+	@$(RUN_INSTALL) -e '.[test]'
+	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-lint: pyproject.toml | $(VENV)/bin/python
-	$(RUN_INSTALL) -e '.[test,lint]'
-	touch $@ $(VENV)/.installed-test $(VENV)/.installed
+	@echo 'installing into $(VENV) …'
+	@$(RUN_INSTALL) -e '.[test,lint]'
+	@touch $@ $(VENV)/.installed-test $(VENV)/.installed

@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +266,8 @@ class FileLog:
 
 
 def _lock(disk: Disk, home: Home, now_us: int) -> int:
-    holder = f"pid {os.getpid()} on host {socket.gethostname()}, since {now_us} µs"
+    since = datetime.fromtimestamp(now_us // 1_000_000, UTC).isoformat()
+    holder = f"pid {os.getpid()} on host {socket.gethostname()}, since {since}"
     try:
         # Two writers would each cut and overwrite what the other acknowledged.
         return disk.lock(home.lock, holder)

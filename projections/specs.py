@@ -4,8 +4,8 @@ The same structs validate HTTP bodies, drive commands in tests and generate the 
 Unknown fields are ignored; an optional field that is null counts as absent (contract section 1.4).
 Payloads, results, tags, settings and metadata stay the client's own JSON, as minified bytes.
 
-What a type cannot say (the size of a payload, the kind of a tags value) is checked in ``checked``
-helpers of the decide functions.
+What a type cannot say (the size of a payload, the kind of a tags value) is checked by the decide
+functions, with ``rawjson``.
 """
 
 from datetime import datetime

@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from eventlog import Log
 from projections.decide import Caller, Context, Decision, Policy, duties
-from projections.errors import Refused
 from projections.events import DEFAULT_ORG, Event, Record, encode
 from projections.fold import fold
 from projections.state import State
@@ -112,6 +111,3 @@ class Engine:
         fold(self.state, record)
         if self.on_next_due is not None and self.state.agenda.next_due() != due_before:
             self.on_next_due()
-
-
-__all__ = ["DUTIES_BEFORE_COMMAND_MAX", "SYSTEM", "Engine", "Receipt", "Refused"]
