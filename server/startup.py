@@ -12,8 +12,9 @@ from msgspec import Struct
 from eventlog import FileLog, Log, LogFailed
 from projections.decide import access as access_commands
 from projections.decide import system
-from projections.events import decode
+from projections.events import Record, Undecodable, decode
 from projections.fold import fold
+from projections.lifecycle import IllegalMove
 from projections.state import State
 from server import access, ids
 from server.clock import WallClock, monotonic_us
@@ -47,6 +48,7 @@ async def open_engine(
 
     Raises:
         LogError: another server holds it, or the log is damaged; nothing was changed.
+        Undecodable: the log is intact and not one that this version can fold; likewise.
 
     """
     clock = WallClock()
@@ -93,10 +95,20 @@ async def replayed(log: Log, progress: Progress | None = None) -> State:
     state = State()
     async for batch in log.read(state.position):
         for position, body in batch:
-            fold(state, decode(position, body))
+            _fold_again(state, decode(position, body))
         if progress is not None:
             progress(state.position, log.last)
     return state
+
+
+def _fold_again(state: State, record: Record) -> None:
+    try:
+        fold(state, record)
+    except (AssertionError, IllegalMove, KeyError) as reason:
+        # Intact bytes that our own decide never wrote: another program's, or another version's.
+        raise Undecodable(
+            f"record {record.position} does not follow from those before it: {reason!r}"
+        ) from reason
 
 
 def _admit(data_dir: Path, settings: Settings, engine: Engine) -> tuple[bytes, str | None]:

@@ -2,17 +2,25 @@
 
 from itertools import count
 
+import pytest
 from msgspec import Raw
 
 from eventlog import MemoryLog
 from projections.decide import Caller, Policy, claims, jobs
 from projections.digest import digest
+from projections.events import Undecodable
 from projections.specs import Claim, NewJob
 from projections.state import State
 from server.engine import Engine
 from server.startup import replayed
 from tests.fakes import START_US, counting_ids
 
+STRANGE = [
+    b'{"v":1,"at":1,"by":"x","req":"","events":[{"type":"job.due","job":"nobody"}]}',
+    b'{"v":1,"at":1,"by":"x","req":"","events":[{"type":"key.revoked","key":"nobody"}]}',
+    b'{"v":1,"at":-1,"by":"x","req":"","events":[]}',
+    b'{"v":2,"at":1,"by":"x","req":"","events":[]}',
+]
 CALLER = Caller("default", "key_test", "req")
 
 
@@ -33,4 +41,16 @@ async def test_what_is_due_before_a_command_gets_the_same_moment() -> None:
     await engine.durable(engine.state.position)
     assert any(job.retry_count for job in engine.state.tables.jobs.values())
     assert digest(await replayed(log)) == digest(engine.state)
+    await log.close()
+
+
+@pytest.mark.parametrize("body", STRANGE)
+async def test_an_intact_log_that_is_not_ours_is_refused_by_position(body: bytes) -> None:
+    log = MemoryLog()
+    await log.begin()
+    log.append(1, b'{"v":1,"at":0,"by":"x","req":"","events":[]}')
+    log.append(2, body)
+    await log.durable(2)
+    with pytest.raises(Undecodable, match="record 2"):
+        await replayed(log)
     await log.close()
