@@ -8,7 +8,7 @@ from server.engine import Engine
 
 BATCH_MAX: Final = 500
 _PAUSE_SECS: Final = 0.001
-_SLEEP_SECS_MAX: Final = 60.0
+_SLEEP_SECS_MAX: Final = 1.0
 
 
 async def keep_time(engine: Engine) -> None:
@@ -30,7 +30,7 @@ async def _until_due(engine: Engine, moved: asyncio.Event) -> None:
     if next_due is not None:
         wait_secs = max(0.0, (next_due - engine.now_us()) / bounds.SECOND_US)
     try:
-        # The wall clock may be stepped while this sleeps, so it looks again every minute.
+        # The wall clock may be stepped while this sleeps, so it looks again every second.
         await asyncio.wait_for(moved.wait(), timeout=min(wait_secs, _SLEEP_SECS_MAX))
     except TimeoutError:
         return
