@@ -23,6 +23,10 @@ SYSTEM = Caller(org=DEFAULT_ORG, by="system", request_id="")
 DUTIES_BEFORE_COMMAND_MAX = 100
 
 
+class Broken(Exception):  # noqa: N818 - named after the condition
+    """A record could not be folded, so the state is not that of the log any more."""
+
+
 class Receipt(Struct, Generic[A], frozen=True):
     """A command's answer, and the position that must be durable before it is told."""
 
@@ -46,6 +50,8 @@ class Engine:
         self.policy = policy
         self.new_id = new_id
         self.on_next_due: Callable[[], None] | None = None
+        self.on_broken: Callable[[Exception], None] | None = None
+        self._broken = False
         self._clock = clock
 
     def now_us(self) -> int:
@@ -65,8 +71,11 @@ class Engine:
         Raises:
             Refused: the command was refused; nothing changed, though a refusal may be recorded.
             LogError: the log takes no more records.
+            Broken: an earlier record could not be folded.
 
         """
+        if self._broken:
+            raise Broken
         now_us = self.now_us()
         self._catch_up(now_us)
         ctx = Context(now_us, caller, self.new_id, self.policy)
@@ -108,6 +117,20 @@ class Engine:
         record = Record(self.state.position + 1, now_us, caller.by, caller.request_id, events)
         self.log.append(record.position, encode(record))
         due_before = self.state.agenda.next_due()
-        fold(self.state, record)
+        self._fold(record)
         if self.on_next_due is not None and self.state.agenda.next_due() != due_before:
             self.on_next_due()
+
+    def _fold(self, record: Record) -> None:
+        """Fold, or stop: a fold that fails has left the state in pieces.
+
+        ``on_broken`` is called within the tick of the append, before the log hands the record to
+        its writer; a process that ends there restarts from a log without it.
+        """
+        try:
+            fold(self.state, record)
+        except Exception as error:
+            self._broken = True
+            if self.on_broken is not None:
+                self.on_broken(error)
+            raise

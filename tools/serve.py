@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
@@ -25,6 +26,7 @@ from tools.options import settings_of, settings_options
 from tools.output import Misuse, Problem, note, progress
 
 EXIT_DISK_FAILED: Final = 74  # EX_IOERR of sysexits.h
+EXIT_DEFECT: Final = 70  # EX_SOFTWARE
 SWITCH_INTERVAL_SECS: Final = 50e-6
 GC_THRESHOLDS: Final = (50_000, 20, 100)
 
@@ -35,7 +37,7 @@ def serve(**values: Any) -> None:
     """Run the server until it gets SIGTERM or SIGINT; a second one ends it at once.
 
     Exit codes: 1 the log is damaged, 2 it cannot be served here (another server holds it, the port
-    is taken), 74 a write or a sync failed.
+    is taken), 70 a defect of ours, 74 a write or a sync failed.
     """
     settings = settings_of(values)
     # The log's writer thread waits for the interpreter lock: let it have it soon.
@@ -58,6 +60,15 @@ def die(failure: LogFailed) -> NoReturn:
     # One write and no clean-up: an answer that is still on its way out would be a lie.
     os.write(2, f"spoolog: {failure}; nothing more can be made durable, so this ends\n".encode())
     os._exit(EXIT_DISK_FAILED)
+
+
+def die_broken(error: Exception) -> NoReturn:
+    """End the process before the record that could not be folded is written; a restart is clean."""
+    trace = "".join(traceback.format_exception(error))
+    os.write(
+        2, f"{trace}spoolog: a defect of ours; the record was not kept, start again\n".encode()
+    )
+    os._exit(EXIT_DEFECT)
 
 
 async def _run(settings: Settings) -> None:
@@ -93,6 +104,7 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
     # Imported here: everything above must be able to say what is wrong without an HTTP library.
     from server.app import serve as serve_http  # noqa: PLC0415
 
+    started.engine.on_broken = die_broken
     report_start(started, settings)
     # A full collection over all jobs would stop the server for longer than any sync takes.
     gc.collect()

@@ -8,12 +8,13 @@ from msgspec import Raw
 from eventlog import MemoryLog
 from projections.decide import Caller, Policy, claims, jobs
 from projections.digest import digest
-from projections.events import Undecodable
+from projections.events import JobCreated, Undecodable
+from projections.fold import FOLDS
 from projections.specs import Claim, NewJob
 from projections.state import State
-from server.engine import Engine
+from server.engine import Broken, Engine
 from server.startup import replayed
-from tests.fakes import START_US, counting_ids
+from tests.fakes import START_US, FakeClock, counting_ids
 
 STRANGE = [
     b'{"v":1,"at":1,"by":"x","req":"","events":[{"type":"job.due","job":"nobody"}]}',
@@ -53,4 +54,28 @@ async def test_an_intact_log_that_is_not_ours_is_refused_by_position(body: bytes
     await log.durable(2)
     with pytest.raises(Undecodable, match="record 2"):
         await replayed(log)
+    await log.close()
+
+
+async def test_a_fold_that_fails_stops_the_engine_before_its_record_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    log = MemoryLog()
+    await log.begin()
+    log.hold()
+    engine = Engine(State(), log, FakeClock(), counting_ids(), Policy())
+    seen: list[tuple[str, int]] = []
+    engine.on_broken = lambda error: seen.append((str(error), log.durable_position))
+    monkeypatch.setitem(FOLDS, JobCreated, fail)  # type: ignore[arg-type]
+    spec = NewJob(queue_name="q", payload=Raw(b"{}"))
+    with pytest.raises(RuntimeError):
+        engine.execute(jobs.create, CALLER, spec)
+    assert seen == [("a defect", 0)]
+    monkeypatch.undo()
+    with pytest.raises(Broken):
+        engine.execute(jobs.create, CALLER, spec)
+    log.release()
     await log.close()
