@@ -232,3 +232,39 @@ def test_serving_lets_the_writer_thread_have_the_interpreter_soon(
     finally:
         sys.setswitchinterval(before)
     assert seen == [pytest.approx(serve.SWITCH_INTERVAL_SECS)]
+
+
+DEFECT = """
+from projections.events import JobCancelled
+from projections.fold import FOLDS
+
+def fail(*_):
+    raise RuntimeError("a defect")
+
+FOLDS[JobCancelled] = fail
+from tools.cli import main
+main()
+"""
+
+
+def test_defect_in_a_fold_ends_the_server_with_70_and_a_restart_is_clean(tmp_path: Path) -> None:
+    start = [sys.executable, "-c", DEFECT, "serve", "--port", "0", "--data-dir", str(tmp_path)]
+    with subprocess.Popen(
+        start,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SPOOLOG_API_KEY": KEY},
+        cwd=ROOT,
+    ) as process:
+        url = listening(process)
+        _, made = ask(url, "POST", "/jobs", {"queue_name": "mail", "payload": 1})
+        with pytest.raises((OSError, http.client.HTTPException)):
+            ask(url, "DELETE", f"/jobs/{made['id']}")
+        errors = finished(process)
+    assert process.returncode == 70
+    assert "RuntimeError: a defect" in errors
+    assert "start again" in errors
+    with server(tmp_path) as (_, url):
+        status, job = ask(url, "GET", f"/jobs/{made['id']}")
+    assert (status, job["status"]) == (200, "pending")
