@@ -16,19 +16,19 @@ class LogError(Exception):
         super().__init__(message or type(self).__doc__)
 
 
-class OutOfOrder(LogError):  # noqa: N818
+class OutOfOrder(LogError):
     """A position is not the next one, or was never appended."""
 
 
-class BodyRefused(LogError):  # noqa: N818
+class BodyRefused(LogError):
     """A body holds a NUL or a newline, which a line of the log cannot carry."""
 
 
-class LogClosed(LogError):  # noqa: N818
+class LogClosed(LogError):
     """The log takes no records: it is closed, or `begin` has not made this process its writer."""
 
 
-class Locked(LogError):  # noqa: N818
+class Locked(LogError):
     """Another process is the writer of this data directory."""
 
     def __init__(self, directory: Path, holder: str) -> None:
@@ -37,7 +37,7 @@ class Locked(LogError):  # noqa: N818
         super().__init__(f"{directory} is in use by another process ({holder or 'unknown'})")
 
 
-class LogFailed(LogError):  # noqa: N818
+class LogFailed(LogError):
     """A write or a sync failed: nothing more can be made durable by this process."""
 
     def __init__(self, errno: int, segment: Path) -> None:
@@ -49,7 +49,7 @@ class LogFailed(LogError):  # noqa: N818
 RESTORE = "Restore the file from a backup; nothing was changed."
 
 
-class LogDamaged(LogError):  # noqa: N818
+class LogDamaged(LogError):
     """What is stored is not what was written, and it is more than an unfinished last write."""
 
     def __init__(

@@ -12,6 +12,9 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 NESTING_MAX: Final = 100
+PRIORITY_MIN: Final = -100
+PRIORITY_MAX: Final = 100
+IDEMPOTENCY_KEY_MAX: Final = 255
 PAYLOAD_BYTES_MAX: Final = MIB
 RESULT_BYTES_MAX: Final = MIB
 TAGS_BYTES_MAX: Final = 64 * KIB
@@ -44,12 +47,12 @@ STRICT_QUEUE_NAME_PATTERN: Final = r"^[a-z0-9-]{1,64}\Z"
 WORKER_PATTERN: Final = r"^[A-Za-z0-9._-]+\Z"
 
 QueueName = Annotated[str, Meta(min_length=1, max_length=100, pattern=QUEUE_NAME_PATTERN)]
-Priority = Annotated[int, Meta(ge=-100, le=100)]
+Priority = Annotated[int, Meta(ge=PRIORITY_MIN, le=PRIORITY_MAX)]
 MaxRetries = Annotated[int, Meta(ge=0, le=100)]
 TimeoutSecs = Annotated[int, Meta(ge=1, le=86_400)]
 LeaseSecs = Annotated[int, Meta(ge=5, le=3_600)]
 ClaimLimit = Annotated[int, Meta(ge=1, le=CLAIM_JOBS_MAX)]
-IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=255)]
+IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=IDEMPOTENCY_KEY_MAX)]
 WebhookUrl = Annotated[str, Meta(min_length=1, max_length=2_048, pattern=r"^https?://\S+\Z")]
 WebhookSecret = Annotated[str, Meta(max_length=255)]
 ErrorText = Annotated[str, Meta(min_length=1, max_length=2_048)]

@@ -7,7 +7,7 @@ clients compare (contract section 1.2). The class to status table is in ``server
 from typing import ClassVar
 
 
-class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+class Refused(Exception):
     """The request was refused."""
 
     code: ClassVar[str] = "BAD_REQUEST"

@@ -271,7 +271,7 @@ class _Envelope(Struct, frozen=True, gc=False):
     v: int
 
 
-class Undecodable(Exception):  # noqa: N818 - named after the condition
+class Undecodable(Exception):
     """A record's bytes are intact but not a record this version knows."""
 
 

@@ -57,7 +57,7 @@ def _moves() -> dict[tuple[Status, str], frozenset[Status]]:
 MOVES: Final[Mapping[tuple[Status, str], frozenset[Status]]] = _moves()
 
 
-class IllegalMove(Exception):  # noqa: N818 - named after the condition, like the refusals
+class IllegalMove(Exception):
     """The log tells of a move that the lifecycle does not allow: it is not one of ours."""
 
 

@@ -23,7 +23,7 @@ SYSTEM = Caller(org=DEFAULT_ORG, by="system", request_id="")
 DUTIES_BEFORE_COMMAND_MAX = 100
 
 
-class Broken(Exception):  # noqa: N818 - named after the condition
+class Broken(Exception):
     """A record could not be folded, so the state is not that of the log any more."""
 
 

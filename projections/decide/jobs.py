@@ -218,10 +218,11 @@ def _whole(spec: BulkJobs, item: BulkItem) -> NewJob:
 
     """
     priority = spec.default_priority if item.priority is None else item.priority
-    if priority is not None and not -100 <= priority <= 100:  # noqa: PLR2004 - bounds.Priority
-        raise Invalid("priority", "must be between -100 and 100")
-    if item.idempotency_key is not None and not 1 <= len(item.idempotency_key) <= 255:  # noqa: PLR2004
-        raise Invalid("idempotency_key", "must have 1 to 255 characters")
+    if priority is not None and not bounds.PRIORITY_MIN <= priority <= bounds.PRIORITY_MAX:
+        raise Invalid("priority", f"must be {bounds.PRIORITY_MIN} to {bounds.PRIORITY_MAX}")
+    key = item.idempotency_key
+    if key is not None and not 1 <= len(key) <= bounds.IDEMPOTENCY_KEY_MAX:
+        raise Invalid("idempotency_key", f"must have 1 to {bounds.IDEMPOTENCY_KEY_MAX} characters")
     return NewJob(
         queue_name=spec.queue_name,
         payload=item.payload,

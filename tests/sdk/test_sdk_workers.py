@@ -18,11 +18,11 @@ POLL_SECS: Final = 0.02
 WAIT_SECS: Final = 30
 
 
-class Flaky(Exception):  # noqa: N818 - it is what a handler says
+class Flaky(Exception):
     """The first attempt at every fourth job fails."""
 
 
-class Hopeless(Exception):  # noqa: N818
+class Hopeless(Exception):
     """Every attempt at every tenth job fails."""
 
 
