@@ -74,11 +74,9 @@ class Engine:
             Broken: an earlier record could not be folded.
 
         """
-        if self._broken:
-            raise Broken
         now_us = self.now_us()
         self._catch_up(now_us)
-        ctx = Context(now_us, caller, self.new_id, self.policy)
+        ctx = self._context(now_us, caller)
         decision = decide(self.state, ctx, *args, **kwargs)
         if decision.events:
             self._record(now_us, caller, decision.events)
@@ -107,11 +105,15 @@ class Engine:
             self._perform_duties(now_us, DUTIES_BEFORE_COMMAND_MAX)
 
     def _perform_duties(self, now_us: int, limit: int) -> int:
-        ctx = Context(now_us, SYSTEM, self.new_id, self.policy)
-        decision = duties.due(self.state, ctx, limit)
+        decision = duties.due(self.state, self._context(now_us, SYSTEM), limit)
         if decision.events:
             self._record(now_us, SYSTEM, decision.events)
         return decision.answer
+
+    def _context(self, now_us: int, caller: Caller) -> Context:
+        if self._broken:
+            raise Broken
+        return Context(now_us, caller, self.new_id, self.policy)
 
     def _record(self, now_us: int, caller: Caller, events: tuple[Event, ...]) -> None:
         record = Record(self.state.position + 1, now_us, caller.by, caller.request_id, events)

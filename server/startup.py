@@ -12,9 +12,8 @@ from msgspec import Struct
 from eventlog import FileLog, Log, LogFailed
 from projections.decide import access as access_commands
 from projections.decide import system
-from projections.events import Record, Undecodable, decode
-from projections.fold import fold
-from projections.lifecycle import IllegalMove
+from projections.events import decode
+from projections.fold import refold
 from projections.state import State
 from server import access, ids
 from server.clock import WallClock, monotonic_us
@@ -95,20 +94,10 @@ async def replayed(log: Log, progress: Progress | None = None) -> State:
     state = State()
     async for batch in log.read(state.position):
         for position, body in batch:
-            _fold_again(state, decode(position, body))
+            refold(state, decode(position, body))
         if progress is not None:
             progress(state.position, log.last)
     return state
-
-
-def _fold_again(state: State, record: Record) -> None:
-    try:
-        fold(state, record)
-    except (AssertionError, IllegalMove, KeyError) as reason:
-        # Intact bytes that our own decide never wrote: another program's, or another version's.
-        raise Undecodable(
-            f"record {record.position} does not follow from those before it: {reason!r}"
-        ) from reason
 
 
 def _admit(data_dir: Path, settings: Settings, engine: Engine) -> tuple[bytes, str | None]:

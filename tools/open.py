@@ -12,7 +12,7 @@ from msgspec import Struct
 from eventlog import Reader
 from eventlog.recovery import Recovery
 from projections.events import decode
-from projections.fold import fold
+from projections.fold import refold
 from projections.state import State
 from server.clock import monotonic_us
 from tools.options import Point
@@ -71,7 +71,7 @@ def fold_log(
                 record = decode(position, body)
                 if until is not None and not until.includes(position, record.at):
                     return Folded(state, events, monotonic_us() - began_us, None)
-                fold(state, record)
+                refold(state, record)
                 events += len(record.events)
             if progress is not None:
                 progress(state.position)

@@ -3,7 +3,6 @@
 The folding is ``projections.fold``; what is compared stands in ``tools.indexes`` and the digest.
 """
 
-from collections import Counter
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from projections.bounds import SECOND_US
 from projections.digest import digest
 from projections.lifecycle import Status
 from projections.moments import to_text
+from projections.queries import jobs as queries
 from projections.state import State
 from tools import output
 from tools.client import get_json, key_of
@@ -67,12 +67,9 @@ def replay(
 
 
 def jobs_by_status(state: State) -> dict[str, int]:
-    """Count the jobs of all queues."""
-    counts: Counter[str] = Counter()
-    for shelves in state.shelves.values():
-        for shelf in shelves.values():
-            counts.update({str(status): shelf.count(status) for status in Status})
-    return {str(status): counts[str(status)] for status in Status}
+    """Count the jobs of all organizations."""
+    of_orgs = [queries.counts(state, org, lambda _: True) for org in state.shelves]
+    return {status.value: sum(counts[status] for counts in of_orgs) for status in Status}
 
 
 def _fold(reader: Reader, until: Point | None, *, hashed: bool) -> Folded:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from projections import events
-from projections.events import Record
+from projections.events import Record, Undecodable
 from projections.fold import access, claims, jobs, queues, workers
+from projections.lifecycle import IllegalMove
 from projections.state import State
 
 FOLDS: Final[Mapping[type, Callable[[State, Any, Record], None]]] = {
@@ -48,3 +49,18 @@ def fold(state: State, record: Record) -> None:
     tables.at = record.at
     for event in record.events:
         FOLDS[type(event)](state, event, record)
+
+
+def refold(state: State, record: Record) -> None:
+    """Fold a record of an existing log: the step of every replay.
+
+    Raises:
+        Undecodable: it does not follow from those before it; our own ``decide`` never wrote it.
+
+    """
+    try:
+        fold(state, record)
+    except (AssertionError, IllegalMove, KeyError) as reason:
+        raise Undecodable(
+            f"record {record.position} does not follow from those before it: {reason!r}"
+        ) from reason

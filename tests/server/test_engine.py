@@ -77,5 +77,7 @@ async def test_a_fold_that_fails_stops_the_engine_before_its_record_is_written(
     monkeypatch.undo()
     with pytest.raises(Broken):
         engine.execute(jobs.create, CALLER, spec)
+    with pytest.raises(Broken):
+        engine.perform_duties(1)
     log.release()
     await log.close()

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from eventlog import FileLog
 from projections.digest import digest
 from projections.lifecycle import Status
 from projections.moments import to_text
-from tests.tools.workbench import KEY, server, spoolog, write_story
+from tests.tools.workbench import KEY, command, finished, server, spoolog, write_story
 from tools.indexes import differences
 
 
@@ -79,3 +80,17 @@ async def test_check_without_a_server_there(tmp_path: Path) -> None:
     result = spoolog("replay", *args)
     assert result.exit_code == 2
     assert "no answer" in result.stderr
+
+
+async def test_intact_log_that_cannot_be_folded_is_told_by_position(tmp_path: Path) -> None:
+    log = FileLog.open(tmp_path, clock=lambda: 1, new_cluster_id=lambda: "c")
+    await log.begin()
+    log.append(1, b'{"v":1,"at":1,"by":"x","req":"","events":[{"type":"job.due","job":"no"}]}')
+    await log.close()
+    result = spoolog("replay", "--data-dir", tmp_path)
+    assert result.exit_code == 1
+    assert "record 1 does not follow" in result.output
+    with command("serve", "--port", 0, "--data-dir", tmp_path) as process:
+        errors = finished(process)
+    assert process.returncode == 1
+    assert "REFUSING TO START\nrecord 1 does not follow" in errors
