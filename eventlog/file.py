@@ -22,7 +22,7 @@ from eventlog.directory import (
     write_identity,
 )
 from eventlog.disk import Disk, OsDisk
-from eventlog.errors import Locked, LogClosed, LogDamaged, LogFailed
+from eventlog.errors import Locked, LogClosed, LogDamaged, LogFailed, OutOfOrder
 from eventlog.frame import FORMAT, chain_hex
 from eventlog.log import Entry, LogStat, SyncMode
 from eventlog.recovery import Found, Recovery, TakenOver, inspect, take_over
@@ -220,6 +220,14 @@ class FileLog:
         walker = await self._walk(after)
         while entries := await self._next(walker, upto):
             yield entries
+
+    async def body(self, position: int) -> bytes:
+        """Give the body at a durable position; see `Log.body`."""
+        if not 1 <= position <= self.durable_position:
+            raise OutOfOrder(f"nothing is durable at {position}")
+        async for batch in self.read(position - 1):
+            return batch[0][1]
+        raise AssertionError("what is durable can be read")
 
     async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after` as they become durable; see `Log.follow`."""

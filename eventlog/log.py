@@ -68,6 +68,16 @@ class Log(Protocol):
         """
         ...
 
+    async def body(self, position: int) -> bytes:
+        """Give the body at a durable position.
+
+        Raises:
+            OutOfOrder: nothing is durable there.
+            LogDamaged: it is not what was written.
+
+        """
+        ...
+
     async def begin(self) -> int:
         """Become the writer and give the new epoch. Nothing stored changes before this.
 

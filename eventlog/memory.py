@@ -130,6 +130,12 @@ class MemoryLog:
             yield list(enumerate(self._bodies[after:end], start=after + 1))
             after = end
 
+    async def body(self, position: int) -> bytes:
+        """Give the body at a durable position; see `Log.body`."""
+        if not 1 <= position <= self.durable_position:
+            raise OutOfOrder(f"nothing is durable at {position}")
+        return self._bodies[position - 1]
+
     async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after` as they become durable; see `Log.follow`."""
         if not self._writing:

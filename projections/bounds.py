@@ -24,15 +24,26 @@ BULK_BODY_BYTES_MAX: Final = 32 * MIB
 
 BULK_JOBS_MAX: Final = 100
 CLAIM_JOBS_MAX: Final = 100
+BULK_SETTLEMENTS_MAX: Final = 100
 BATCH_STATUS_IDS_MAX: Final = 100
+DEAD_RETRY_IDS_MAX: Final = 1_000
+DEAD_RETRY_MAX: Final = 100
+DEAD_PURGE_MAX: Final = 10_000
+ACTION_IDS_MAX: Final = 1_000
+JOBS_PER_RECORD_MAX: Final = 500
+CHILDREN_WAITING_MAX: Final = 10_000
+PLACES_COUNTED_MAX: Final = 1_000
 PAGE_JOBS_MAX: Final = 100
 PAGE_JOBS_DEFAULT: Final = 50
+PAGE_HISTORY_MAX: Final = 500
+PAGE_HISTORY_DEFAULT: Final = 100
 LISTED_QUEUES_MAX: Final = 100
 LISTED_WORKERS_MAX: Final = 100
 
 RETRIES_DEFAULT: Final = 3
 TIMEOUT_SECS_DEFAULT: Final = 300
 LEASE_SECS_DEFAULT: Final = 30
+WAIT_SECS_MAX: Final = 20
 WORKER_HEARTBEAT_SECS: Final = 10
 WORKER_OFFLINE_SECS: Final = 120
 
@@ -52,15 +63,23 @@ MaxRetries = Annotated[int, Meta(ge=0, le=100)]
 TimeoutSecs = Annotated[int, Meta(ge=1, le=86_400)]
 LeaseSecs = Annotated[int, Meta(ge=5, le=3_600)]
 ClaimLimit = Annotated[int, Meta(ge=1, le=CLAIM_JOBS_MAX)]
+WaitSecs = Annotated[float, Meta(ge=0, le=WAIT_SECS_MAX)]
 IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=IDEMPOTENCY_KEY_MAX)]
 WebhookUrl = Annotated[str, Meta(min_length=1, max_length=2_048, pattern=r"^https?://\S+\Z")]
 WebhookSecret = Annotated[str, Meta(max_length=255)]
 ErrorText = Annotated[str, Meta(min_length=1, max_length=2_048)]
 ClaimantId = Annotated[str, Meta(min_length=1, max_length=255)]
 LeaseId = Annotated[str, Meta(max_length=255)]
-ParentJobId = Annotated[str, Meta(min_length=1, max_length=255)]
 PauseReason = Annotated[str, Meta(max_length=500)]
+CancelReason = Annotated[str, Meta(max_length=500)]
 RateLimit = Annotated[int, Meta(ge=1, le=100_000)]
+ConcurrencyLimit = Annotated[int, Meta(ge=1, le=100_000)]
+RetrySecs = Annotated[float, Meta(ge=0, le=31_536_000)]
+RetryJitter = Annotated[float, Meta(ge=0, le=1)]
+DeadRetryLimit = Annotated[int, Meta(ge=1, le=DEAD_RETRY_MAX)]
+DeadPurgeLimit = Annotated[int, Meta(ge=1, le=DEAD_PURGE_MAX)]
+JobId = Annotated[str, Meta(min_length=1, max_length=255)]
+FilterText = Annotated[str, Meta(min_length=1, max_length=1_024)]
 WorkerId = Annotated[str, Meta(min_length=1, max_length=128, pattern=WORKER_PATTERN)]
 Hostname = Annotated[
     str,
@@ -77,6 +96,9 @@ CurrentJobs = Annotated[int, Meta(ge=0, le=1_000)]
 
 _Item = TypeVar("_Item")
 BulkItems = Annotated[list[_Item], Meta(min_length=1, max_length=BULK_JOBS_MAX)]
+BulkSettlements = Annotated[list[_Item], Meta(min_length=1, max_length=BULK_SETTLEMENTS_MAX)]
+DeadRetryIds = Annotated[list[JobId], Meta(max_length=DEAD_RETRY_IDS_MAX)]
+ActionIds = Annotated[list[JobId], Meta(min_length=1, max_length=ACTION_IDS_MAX)]
 
 assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX < BULK_BODY_BYTES_MAX
 assert PAGE_JOBS_DEFAULT <= PAGE_JOBS_MAX

@@ -13,7 +13,9 @@ from projections.lifecycle import Status
 class Job(Struct, gc=False):
     """One job. ``seq`` numbers all jobs in order of creation; ``position`` last changed it.
 
-    ``due_at`` is set while the job waits for its time; ``scheduled_at`` is what is shown.
+    ``due_at`` is set while the job waits for its time; ``scheduled_at`` is what is shown. While
+    ``blocked`` it waits for its parent. ``trail`` is the last record that tells of the job, refused
+    settlements included.
     """
 
     id: str
@@ -44,10 +46,16 @@ class Job(Struct, gc=False):
     parent: str | None = None
     completion_webhook: str | None = None
     completion_webhook_secret: str | None = None
+    blocked: bool = False
+    cancel_requested_at: int | None = None
+    trail: int = 0
 
 
 class Queue(Struct, gc=False):
-    """One queue's configuration. ``paused_at`` is set while claims hand out nothing."""
+    """One queue's configuration. ``paused_at`` is set while claims hand out nothing.
+
+    ``paid_until_ns`` tells how far its rate limit is used up (see ``ratelimit``), in nanoseconds.
+    """
 
     id: str
     org: str
@@ -61,6 +69,12 @@ class Queue(Struct, gc=False):
     paused_at: int | None = None
     paused_by: str | None = None
     paused_reason: str | None = None
+    retry_base_secs: float | None = None
+    retry_cap_secs: float | None = None
+    retry_jitter: float | None = None
+    concurrency_limit: int | None = None
+    last_claimed_at: int | None = None
+    paid_until_ns: int = 0
 
 
 class Worker(Struct, gc=False):

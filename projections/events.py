@@ -4,13 +4,14 @@ An event is an immutable fact in the past tense with its results (a retry time, 
 an intention: replay reads configuration nowhere. One record is one command: its events are atomic.
 
 On the wire a record is one JSON object
-``{"v":1,"at":1795461256521263,"by":"key_…","req":"…","events":[{"type":"job.created",…},…]}``;
+``{"v":2,"at":1795461256521263,"by":"key_…","req":"…","events":[{"type":"job.created",…},…]}``;
 its position stands in the log's frame, not here. Times are integer microseconds since the Unix
 epoch, UTC. ``org`` is left out for the organization ``default``; fields at their default are left
 out too.
 
-Adding an optional field is free. Anything else is a new ``VOCABULARY`` with an upcaster in
-``projections.upcast`` and a golden old segment in the tests.
+Adding an optional field is free. A new event type is a new ``VOCABULARY``, so that an older version
+can say why it does not read on. Anything else needs an upcaster in ``projections.upcast`` as well.
+Every vocabulary has a golden segment in the tests.
 """
 
 from typing import Final
@@ -18,7 +19,7 @@ from typing import Final
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, field
 from msgspec.json import Decoder, Encoder
 
-from projections.upcast import VOCABULARY, upcast
+from projections.upcast import READ_AS_IS, VOCABULARY, upcast
 
 DEFAULT_ORG: Final = "default"
 
@@ -29,11 +30,22 @@ class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="t
     org: str = DEFAULT_ORG
 
 
+class _JobEvent(_Event, frozen=True, kw_only=True):
+    """What all events of a job after its creation share.
+
+    ``prev`` is the position of the record before that tells of the job: the way back through its
+    history. Logs of vocabulary 1 do not have it.
+    """
+
+    prev: int = 0
+
+
 class JobCreated(_Event, frozen=True, tag="job.created"):
     """A job entered a queue, with every default already resolved.
 
     ``due_at`` is set when the job waits for its time: it is then ``scheduled`` and becomes
-    claimable by ``job.due``. ``scheduled_at`` keeps what the caller sent.
+    claimable by ``job.due``. ``scheduled_at`` keeps what the caller sent. While ``blocked`` it
+    waits for its ``parent`` as well, until ``job.unblocked``.
     """
 
     job: str
@@ -50,9 +62,10 @@ class JobCreated(_Event, frozen=True, tag="job.created"):
     parent: str | None = None
     completion_webhook: str | None = None
     completion_webhook_secret: str | None = None
+    blocked: bool = False
 
 
-class JobClaimed(_Event, frozen=True, tag="job.claimed"):
+class JobClaimed(_JobEvent, frozen=True, tag="job.claimed"):
     """A worker got the job under a fresh lease that runs until ``lease_until``."""
 
     job: str
@@ -61,7 +74,7 @@ class JobClaimed(_Event, frozen=True, tag="job.claimed"):
     lease_until: int
 
 
-class JobCompleted(_Event, frozen=True, tag="job.completed"):
+class JobCompleted(_JobEvent, frozen=True, tag="job.completed"):
     """The lease holder finished the job."""
 
     job: str
@@ -69,65 +82,100 @@ class JobCompleted(_Event, frozen=True, tag="job.completed"):
     result: Raw | UnsetType = UNSET
 
 
-class JobFailed(_Event, frozen=True, tag="job.failed"):
-    """An attempt failed: tried again at ``retry_at``, or dead-lettered when that is absent."""
+class JobFailed(_JobEvent, frozen=True, tag="job.failed"):
+    """An attempt failed: tried again at ``retry_at``, or dead-lettered when that is absent.
+
+    ``cancelled`` when the job had been asked to stop: then it is neither.
+    """
 
     job: str
     worker: str
     error: str
     retry_at: int | None = None
+    cancelled: bool = False
 
 
-class JobLeaseExtended(_Event, frozen=True, tag="job.lease_extended"):
+class JobLeaseExtended(_JobEvent, frozen=True, tag="job.lease_extended"):
     """A heartbeat moved the end of the lease; it may also shorten it."""
 
     job: str
     lease_until: int
 
 
-class JobLeaseExpired(_Event, frozen=True, tag="job.lease_expired"):
-    """The lease ran out: back to the queue at once, or dead-lettered when retries are used up."""
+class JobLeaseExpired(_JobEvent, frozen=True, tag="job.lease_expired"):
+    """The lease ran out: back to the queue at once, or dead-lettered when retries are used up.
+
+    ``cancelled`` when the job had been asked to stop: then it is neither.
+    """
 
     job: str
     worker: str
     error: str
     deadletter: bool = False
+    cancelled: bool = False
 
 
-class JobDue(_Event, frozen=True, tag="job.due"):
+class JobDue(_JobEvent, frozen=True, tag="job.due"):
     """The time that a scheduled or retried job waited for has come: it can be claimed."""
 
     job: str
 
 
-class JobExpired(_Event, frozen=True, tag="job.expired"):
+class JobExpired(_JobEvent, frozen=True, tag="job.expired"):
     """The job was not started before its ``expires_at`` and is cancelled."""
 
     job: str
     error: str
 
 
-class JobCancelled(_Event, frozen=True, tag="job.cancelled"):
-    """The job was cancelled before a worker had it."""
+class JobCancelled(_JobEvent, frozen=True, tag="job.cancelled"):
+    """The job was cancelled before a worker had it; ``error`` says why, where there is a reason."""
+
+    job: str
+    error: str | None = None
+
+
+class JobCancelRequested(_JobEvent, frozen=True, tag="job.cancel_requested"):
+    """Someone asked the worker to stop; its next heartbeat is told."""
+
+    job: str
+    reason: str | None = None
+
+
+class JobUnblocked(_JobEvent, frozen=True, tag="job.unblocked"):
+    """The job that this one waited for is completed."""
 
     job: str
 
 
-class JobRetried(_Event, frozen=True, tag="job.retried"):
+class JobReleased(_JobEvent, frozen=True, tag="job.released"):
+    """A claim did not reach its worker: the lease is taken back and nothing is counted."""
+
+    job: str
+    worker: str
+
+
+class JobRetried(_JobEvent, frozen=True, tag="job.retried"):
     """Someone sent a failed or dead-lettered job back to its queue."""
 
     job: str
     retry_count: int
 
 
-class JobPriorityChanged(_Event, frozen=True, tag="job.priority_changed"):
+class JobPriorityChanged(_JobEvent, frozen=True, tag="job.priority_changed"):
     """A waiting job's priority was replaced."""
 
     job: str
     priority: int
 
 
-class JobSettlementRefused(_Event, frozen=True, tag="job.settlement_refused"):
+class JobDeleted(_JobEvent, frozen=True, tag="job.deleted"):
+    """The job is gone from the state, and its idempotency key is free; its history stays here."""
+
+    job: str
+
+
+class JobSettlementRefused(_JobEvent, frozen=True, tag="job.settlement_refused"):
     """Someone without the current lease tried to settle or extend the job; nothing changed."""
 
     job: str
@@ -144,13 +192,20 @@ class QueueCreated(_Event, frozen=True, tag="queue.created"):
 
 
 class QueueConfigured(_Event, frozen=True, tag="queue.configured"):
-    """The queue's whole configuration after a change."""
+    """The queue's whole configuration after a change.
+
+    The numbers that the server obeys stand beside the ``settings`` they were read from.
+    """
 
     queue: str
     max_retries: int
     default_timeout_secs: int
     rate_limit: int | None = None
     settings: Raw = field(default_factory=lambda: Raw(b"{}"))
+    retry_base_secs: float | None = None
+    retry_cap_secs: float | None = None
+    retry_jitter: float | None = None
+    concurrency_limit: int | None = None
 
 
 class QueuePaused(_Event, frozen=True, tag="queue.paused"):
@@ -162,6 +217,12 @@ class QueuePaused(_Event, frozen=True, tag="queue.paused"):
 
 class QueueResumed(_Event, frozen=True, tag="queue.resumed"):
     """Claims from this queue hand out jobs again."""
+
+    queue: str
+
+
+class QueueDeleted(_Event, frozen=True, tag="queue.deleted"):
+    """The queue and its configuration are gone; jobs that still were in it are not."""
 
     queue: str
 
@@ -201,6 +262,18 @@ class WorkerLost(_Event, frozen=True, tag="worker.lost"):
     worker: str
 
 
+class BulkApplied(_Event, frozen=True, tag="bulk.applied"):
+    """One action on many jobs: the job events behind it in this record are its doing.
+
+    Records with the same ``action`` id are parts of one action. ``filter`` is what was asked for.
+    """
+
+    action: str
+    verb: str
+    filter: Raw
+    priority: int | None = None
+
+
 class KeyCreated(_Event, frozen=True, tag="key.created"):
     """An API key became valid. ``hash`` is keyed by a secret that is not in the log."""
 
@@ -235,13 +308,17 @@ JobEvent = (
     | JobDue
     | JobExpired
     | JobCancelled
+    | JobCancelRequested
+    | JobUnblocked
+    | JobReleased
     | JobRetried
     | JobPriorityChanged
+    | JobDeleted
     | JobSettlementRefused
 )
-QueueEvent = QueueCreated | QueueConfigured | QueuePaused | QueueResumed
+QueueEvent = QueueCreated | QueueConfigured | QueuePaused | QueueResumed | QueueDeleted
 WorkerEvent = WorkerRegistered | WorkerHeartbeat | WorkerDeregistered | WorkerLost
-SystemEvent = KeyCreated | KeyRevoked | ServerStarted
+SystemEvent = BulkApplied | KeyCreated | KeyRevoked | ServerStarted
 Event = JobEvent | QueueEvent | WorkerEvent | SystemEvent
 
 
@@ -295,7 +372,7 @@ def decode(position: int, body: bytes) -> Record:
     """
     try:
         found = _decode_body(body)
-        if found.v != VOCABULARY:
+        if found.v != VOCABULARY and found.v not in READ_AS_IS:
             found = _decode_body(upcast(found.v, body))
     except DecodeError as reason:
         found = _decode_older(position, body, reason)
@@ -305,9 +382,10 @@ def decode(position: int, body: bytes) -> Record:
 def _decode_older(position: int, body: bytes, reason: DecodeError) -> _Body:
     try:
         version = _decode_envelope(body).v
-        if version < VOCABULARY:
+        if version < VOCABULARY and version not in READ_AS_IS:
             return _decode_body(upcast(version, body))
     except DecodeError as not_a_record:
         raise Undecodable(f"record {position} is not a record: {not_a_record}") from not_a_record
-    needs = f"vocabulary {version}, this is {VOCABULARY}" if version != VOCABULARY else str(reason)
+    known = version == VOCABULARY or version in READ_AS_IS
+    needs = str(reason) if known else f"vocabulary {version}, this is {VOCABULARY}"
     raise Undecodable(f"record {position} cannot be read: {needs}") from reason

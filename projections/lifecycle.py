@@ -6,6 +6,7 @@ missing pair *is* the illegal move. Nothing else in the project names a transiti
     create -> pending | scheduled      (scheduled: its time has not come)
     pending -> processing -> completed | pending (retry) | deadletter
     pending | scheduled -> cancelled
+    processing -> cancelled            (asked to stop: its failure or its lease's end)
     failed | deadletter -> pending     (retried by hand)
 
 ``failed`` is kept as a legal state (contract section 3.1); a failed attempt goes straight to
@@ -34,20 +35,25 @@ ACTIVE: Final = WAITING | {Status.PROCESSING}
 TERMINAL: Final = frozenset(Status) - ACTIVE
 REVIVABLE: Final = frozenset({Status.FAILED, Status.DEADLETTER})
 
+_AFTER_FAILURE: Final = frozenset({Status.PENDING, Status.DEADLETTER, Status.CANCELLED})
+
 
 def _moves() -> dict[tuple[Status, str], frozenset[Status]]:
     moves: dict[tuple[Status, str], frozenset[Status]] = {
         (Status.PENDING, "job.claimed"): frozenset({Status.PROCESSING}),
         (Status.PROCESSING, "job.lease_extended"): frozenset({Status.PROCESSING}),
         (Status.PROCESSING, "job.completed"): frozenset({Status.COMPLETED}),
-        (Status.PROCESSING, "job.failed"): frozenset({Status.PENDING, Status.DEADLETTER}),
-        (Status.PROCESSING, "job.lease_expired"): frozenset({Status.PENDING, Status.DEADLETTER}),
+        (Status.PROCESSING, "job.failed"): _AFTER_FAILURE,
+        (Status.PROCESSING, "job.lease_expired"): _AFTER_FAILURE,
+        (Status.PROCESSING, "job.cancel_requested"): frozenset({Status.PROCESSING}),
+        (Status.PROCESSING, "job.released"): frozenset({Status.PENDING}),
     }
     for status in sorted(WAITING):
         moves[status, "job.due"] = frozenset({Status.PENDING})
         moves[status, "job.cancelled"] = frozenset({Status.CANCELLED})
         moves[status, "job.expired"] = frozenset({Status.CANCELLED})
         moves[status, "job.priority_changed"] = frozenset({status})
+        moves[status, "job.unblocked"] = frozenset({status})
     for status in sorted(REVIVABLE):
         moves[status, "job.retried"] = frozenset({Status.PENDING})
     return moves

@@ -1,4 +1,4 @@
-"""All that is derived about one queue: who is ready, who is in which status, what ended lately.
+"""All that is derived about one queue: who is ready, who is in which status, what came and ended.
 
 Never stored; ``State`` rebuilds it from the jobs. A job is on exactly one shelf, and every fold
 takes it off, changes it, and puts it back.
@@ -21,11 +21,12 @@ def ready_rank(job: Job) -> int:
 
 
 class Outcomes:
-    """What ended in one minute: counts, and the summed processing time of what completed."""
+    """What came and ended in one minute: counts, and the processing time of what completed."""
 
-    __slots__ = ("completed", "failed", "processing_us")
+    __slots__ = ("completed", "created", "failed", "processing_us")
 
     def __init__(self) -> None:
+        self.created = 0
         self.completed = 0
         self.failed = 0
         self.processing_us = 0
@@ -48,7 +49,7 @@ class Shelf:
         self.by_status[status][job.seq] = job
         if status in WAITING:
             heapq.heappush(self._oldest, job.seq)
-            if status is Status.PENDING and job.due_at is None:
+            if status is Status.PENDING and job.due_at is None and not job.blocked:
                 self.ready.add(ready_rank(job), job.id)
         else:
             self._count(job, 1)
@@ -62,6 +63,18 @@ class Shelf:
             self._drop_gone()
         else:
             self._count(job, -1)
+
+    def enter(self, job: Job) -> None:
+        """Count a job that came into this queue."""
+        self._minute(job.created_at).created += 1
+
+    def leave(self, job: Job) -> None:
+        """Count it no more: it was deleted."""
+        self._minute(job.created_at).created -= 1
+
+    def is_empty(self) -> bool:
+        """Whether no job of any status is here."""
+        return not any(self.by_status.values())
 
     def count(self, status: Status) -> int:
         """How many jobs are in this status."""
@@ -77,6 +90,7 @@ class Shelf:
         for minute in range(since_us // bounds.MINUTE_US, until_us // bounds.MINUTE_US + 1):
             found = self.minutes.get(minute)
             if found is not None:
+                total.created += found.created
                 total.completed += found.completed
                 total.failed += found.failed
                 total.processing_us += found.processing_us

@@ -9,6 +9,7 @@ functions, with ``rawjson``.
 """
 
 from datetime import datetime
+from enum import StrEnum
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
@@ -31,7 +32,7 @@ class NewJob(Spec, frozen=True):
     expires_at: datetime | None = None
     idempotency_key: bounds.IdempotencyKey | None = None
     tags: Raw | UnsetType = UNSET
-    parent_job_id: bounds.ParentJobId | None = None
+    parent_job_id: bounds.JobId | None = None
     completion_webhook: bounds.WebhookUrl | None = None
     completion_webhook_secret: bounds.WebhookSecret | None = None
 
@@ -62,6 +63,7 @@ class Claim(Spec, frozen=True):
     worker_id: bounds.ClaimantId
     limit: bounds.ClaimLimit | None = None
     lease_duration_secs: bounds.LeaseSecs | None = None
+    wait_secs: bounds.WaitSecs | None = None
 
 
 class Completion(Spec, frozen=True):
@@ -80,6 +82,42 @@ class Failure(Spec, frozen=True):
     lease_id: bounds.LeaseId | None = None
 
 
+class BulkCompletionItem(Spec, frozen=True):
+    """One job of a bulk completion."""
+
+    job_id: bounds.JobId
+    lease_id: bounds.LeaseId | None = None
+    result: Raw | UnsetType = UNSET
+
+
+class BulkCompletion(Spec, frozen=True):
+    """POST /jobs/bulk/complete. Items are judged one by one: a bad one does not undo the others."""
+
+    worker_id: bounds.ClaimantId
+    jobs: bounds.BulkSettlements[BulkCompletionItem]
+
+
+class BulkFailureItem(Spec, frozen=True):
+    """One job of a bulk failure."""
+
+    job_id: bounds.JobId
+    error: bounds.ErrorText
+    lease_id: bounds.LeaseId | None = None
+
+
+class BulkFailure(Spec, frozen=True):
+    """POST /jobs/bulk/fail. Items are judged one by one, as in a bulk completion."""
+
+    worker_id: bounds.ClaimantId
+    jobs: bounds.BulkSettlements[BulkFailureItem]
+
+
+class Cancellation(Spec, frozen=True):
+    """POST /jobs/{id}/cancel; the body may be empty."""
+
+    reason: bounds.CancelReason | None = None
+
+
 class Extension(Spec, frozen=True):
     """POST /jobs/{id}/heartbeat."""
 
@@ -92,6 +130,67 @@ class NewPriority(Spec, frozen=True):
     """PUT /jobs/{id}/priority."""
 
     priority: bounds.Priority
+
+
+class DeadRetry(Spec, frozen=True):
+    """POST /jobs/dlq/retry: these jobs, else those of the queue, else all, oldest first."""
+
+    job_ids: bounds.DeadRetryIds | None = None
+    queue_name: bounds.QueueName | None = None
+    limit: bounds.DeadRetryLimit | None = None
+
+
+class DeadPurge(Spec, frozen=True):
+    """POST /jobs/dlq/purge: `older_than` compares with the time of creation."""
+
+    confirm: bool
+    queue_name: bounds.QueueName | None = None
+    older_than: datetime | None = None
+    limit: bounds.DeadPurgeLimit | None = None
+
+
+class ActionFilter(Spec, frozen=True):
+    """Which jobs an action is about: all that match every criterion given. One must be given."""
+
+    job_ids: bounds.ActionIds | None = None
+    queue_name: bounds.QueueName | None = None
+    status: bounds.FilterText | None = None
+    tag: bounds.FilterText | None = None
+    q: bounds.FilterText | None = None
+    job_type: bounds.FilterText | None = None
+    contains: bounds.FilterText | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+class Verb(StrEnum):
+    """What an action does to each job."""
+
+    CANCEL = "cancel"
+    RETRY = "retry"
+    PURGE = "purge"
+    SET_PRIORITY = "set_priority"
+
+
+class JobAction(Spec, frozen=True):
+    """POST /jobs/actions; `priority` belongs to `set_priority`. `dry_run` only counts."""
+
+    action: Verb
+    filter: ActionFilter
+    priority: bounds.Priority | None = None
+    dry_run: bool | None = None
+
+
+class QueueSettings(Spec, frozen=True):
+    """The keys of a queue's `settings` that the server obeys; others are kept and shown.
+
+    Seconds; `retry_jitter` is the share of a delay, 0 to 1, that is taken off at random.
+    """
+
+    retry_base_secs: bounds.RetrySecs | None = None
+    retry_cap_secs: bounds.RetrySecs | None = None
+    retry_jitter: bounds.RetryJitter | None = None
+    concurrency_limit: bounds.ConcurrencyLimit | None = None
 
 
 class QueueConfig(Spec, frozen=True):
@@ -138,6 +237,7 @@ class JobFilter(Spec, frozen=True):
     tag: str | None = None
     q: str | None = None
     job_type: str | None = None
+    contains: str | None = None
     created_after: int | None = None
     created_before: int | None = None
     order_by: str = "created_at"

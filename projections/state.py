@@ -45,6 +45,7 @@ class State:
     __slots__ = (
         "agenda",
         "before_change",
+        "dependants",
         "idempotency",
         "keys_by_hash",
         "shelves",
@@ -56,6 +57,7 @@ class State:
         self.tables = tables or Tables()
         self.agenda = Agenda()
         self.shelves: dict[str, dict[str, Shelf]] = {}
+        self.dependants: dict[str, dict[str, Job]] = {}
         self.idempotency: dict[tuple[str, str], Job] = {}
         self.tags: dict[tuple[str, str], dict[int, Job]] = {}
         self.keys_by_hash: dict[str, ApiKey] = {}
@@ -100,6 +102,26 @@ class State:
         self._index(job)
         self._place(job)
 
+    def remove_job(self, job: Job) -> None:
+        """Take a job out of everything."""
+        self.lift(job)
+        del self.tables.jobs[job.id]
+        self.shelves[job.org][job.queue].leave(job)
+        if job.idempotency_key is not None:
+            del self.idempotency[job.org, job.idempotency_key]
+        for word in words(job.tags):
+            tagged = self.tags[job.org, word]
+            del tagged[job.seq]
+            if not tagged:
+                del self.tags[job.org, word]
+
+    def remove_queue(self, queue: Queue) -> None:
+        """Take a queue out; what is derived about it stays while there are jobs in it."""
+        del self.tables.queues[queue.org][queue.name]
+        shelves = self.shelves.get(queue.org, {})
+        if queue.name in shelves and shelves[queue.name].is_empty():
+            del shelves[queue.name]
+
     def lift(self, job: Job) -> None:
         """Take a job out of its places, because it is about to change."""
         if self.before_change is not None:
@@ -112,6 +134,8 @@ class State:
                 self.agenda.discard(Duty.PROMOTE, job.id)
             if job.expires_at is not None:
                 self.agenda.discard(Duty.EXPIRE_JOB, job.id)
+            if job.blocked:
+                self._stop_waiting(job)
 
     def put_back(self, job: Job) -> None:
         """Put a job that was lifted and changed where it belongs now."""
@@ -130,12 +154,13 @@ class State:
             self.idempotency[job.org, job.idempotency_key] = job
         for word in words(job.tags):
             self.tags.setdefault((job.org, word), {})[job.seq] = job
-
-    def _place(self, job: Job) -> None:
         shelf = self.shelves.setdefault(job.org, {}).get(job.queue)
         if shelf is None:
             shelf = self.shelves[job.org][job.queue] = Shelf()
-        shelf.add(job)
+        shelf.enter(job)
+
+    def _place(self, job: Job) -> None:
+        self.shelves[job.org][job.queue].add(job)
         if job.status is Status.PROCESSING:
             assert job.lease_until is not None
             self.agenda.put(job.lease_until, Duty.EXPIRE_LEASE, job.id)
@@ -144,3 +169,13 @@ class State:
                 self.agenda.put(job.due_at, Duty.PROMOTE, job.id)
             if job.expires_at is not None:
                 self.agenda.put(job.expires_at, Duty.EXPIRE_JOB, job.id)
+            if job.blocked:
+                assert job.parent is not None
+                self.dependants.setdefault(job.parent, {})[job.id] = job
+
+    def _stop_waiting(self, job: Job) -> None:
+        assert job.parent is not None
+        waiting = self.dependants[job.parent]
+        del waiting[job.id]
+        if not waiting:
+            del self.dependants[job.parent]

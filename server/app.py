@@ -55,6 +55,7 @@ async def serve(
         await _until_stopped(app[SERVICE], stop)
     finally:
         app[SERVICE].draining = True
+        app[SERVICE].waiting.close()
         await runner.cleanup()
 
 

@@ -15,6 +15,7 @@ from projections.decide import Caller, Context, Decision, Policy, duties
 from projections.events import DEFAULT_ORG, Event, Record, encode
 from projections.fold import fold
 from projections.state import State
+from server import ids
 
 A = TypeVar("A")
 P = ParamSpec("P")
@@ -44,15 +45,19 @@ class Engine:
         clock: Callable[[], int],
         new_id: Callable[[], str],
         policy: Policy,
+        *,
+        fraction: Callable[[], float] = ids.fraction,
     ) -> None:
         self.state = state
         self.log = log
         self.policy = policy
         self.new_id = new_id
         self.on_next_due: Callable[[], None] | None = None
+        self.on_record: Callable[[Record], None] | None = None
         self.on_broken: Callable[[Exception], None] | None = None
         self._broken = False
         self._clock = clock
+        self._fraction = fraction
 
     def now_us(self) -> int:
         """Give the time of the next record: the clock's, never behind the log."""
@@ -113,13 +118,15 @@ class Engine:
     def _context(self, now_us: int, caller: Caller) -> Context:
         if self._broken:
             raise Broken
-        return Context(now_us, caller, self.new_id, self.policy)
+        return Context(now_us, caller, self.new_id, self._fraction, self.policy)
 
     def _record(self, now_us: int, caller: Caller, events: tuple[Event, ...]) -> None:
         record = Record(self.state.position + 1, now_us, caller.by, caller.request_id, events)
         self.log.append(record.position, encode(record))
         due_before = self.state.agenda.next_due()
         self._fold(record)
+        if self.on_record is not None:
+            self.on_record(record)
         if self.on_next_due is not None and self.state.agenda.next_due() != due_before:
             self.on_next_due()
 

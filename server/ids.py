@@ -40,6 +40,11 @@ def uuid7_source(clock: WallClock) -> Callable[[], str]:
     return uuid7
 
 
+def fraction() -> float:
+    """Give a random number from 0 up to, not including, 1."""
+    return secrets.randbits(53) / (1 << 53)
+
+
 def api_key(prefix: str) -> str:
     """Make a new API key: the prefix and 32 random bytes in base64url."""
     return prefix + secrets.token_urlsafe(32)

@@ -47,6 +47,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     retry_cap_secs: Annotated[float, Meta(ge=0, description="Longest wait before a retry.")] = (
         3_600.0
     )
+    retry_jitter: Annotated[
+        float, Meta(ge=0, le=1, description="Share of a wait that is taken off at random.")
+    ] = 0.0
     strict_queue_names: Annotated[
         bool, Meta(description="Allow only lowercase letters, digits and hyphens, at most 64.")
     ] = False
@@ -64,6 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             timeout_secs=self.timeout_secs,
             retry_base_secs=self.retry_base_secs,
             retry_cap_secs=self.retry_cap_secs,
+            retry_jitter=self.retry_jitter,
             strict_queue_names=self.strict_queue_names,
             require_lease_id=self.require_lease_id,
         )

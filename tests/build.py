@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec import Raw
 
-from projections.decide import Caller, Context, Decision, Policy, claims, duties, jobs
-from projections.decide.claims import Failed
+from projections.decide import Caller, Context, Decision, Policy, claims, duties, jobs, settlements
+from projections.decide.claims import Extended
+from projections.decide.settlements import Settled
 from projections.entities import Job
 from projections.events import Event, Record, decode, encode
 from projections.fold import fold
@@ -33,11 +34,14 @@ class Bench:
         self.clock = FakeClock()
         self.policy = policy or Policy()
         self.new_id = counting_ids()
+        self.fraction = 0.5
         self.bodies: list[bytes] = []
         self.events: list[Event] = []
 
     def context(self, caller: Caller | None = None) -> Context:
-        return Context(self.clock(), caller or a_caller(), self.new_id, self.policy)
+        return Context(
+            self.clock(), caller or a_caller(), self.new_id, lambda: self.fraction, self.policy
+        )
 
     def do(self, decide: Any, *args: Any, caller: Caller | None = None) -> Any:
         decision: Decision[Any] = decide(self.state, self.context(caller), *args)
@@ -72,17 +76,18 @@ class Bench:
         return [self.job(job_id) for job_id in ids]
 
     def complete(self, job: Job, worker: str = "w1", **fields: Any) -> None:
-        self.do(claims.complete, job.id, Completion(worker_id=worker, **fields))
+        self.do(settlements.complete, job.id, Completion(worker_id=worker, **fields))
 
-    def fail(self, job: Job, worker: str = "w1", error: str = "boom", **fields: Any) -> Failed:
-        failed = self.do(claims.fail, job.id, Failure(worker_id=worker, error=error, **fields))
-        assert isinstance(failed, Failed)
-        return failed
+    def fail(self, job: Job, worker: str = "w1", error: str = "boom", **fields: Any) -> Settled:
+        failure = Failure(worker_id=worker, error=error, **fields)
+        settled = self.do(settlements.fail, job.id, failure)
+        assert isinstance(settled, Settled)
+        return settled
 
     def extend(self, job: Job, worker: str = "w1", **fields: Any) -> int:
-        until = self.do(claims.extend, job.id, Extension(worker_id=worker, **fields))
-        assert isinstance(until, int)
-        return until
+        extended = self.do(claims.extend, job.id, Extension(worker_id=worker, **fields))
+        assert isinstance(extended, Extended)
+        return extended.lease_until
 
     def tick(self, secs: float = 0.0, limit: int = 500) -> int:
         self.clock.advance(secs)

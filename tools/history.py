@@ -18,7 +18,7 @@ from tools.lines import Shown, Wanted, event_type, fields, select
 from tools.options import data_dir_option, json_option
 from tools.output import Problem, rows, say_json
 
-_TOLD_ELSEWHERE: Final = frozenset({"job", "worker"})
+_TOLD_ELSEWHERE: Final = frozenset({"job", "prev", "worker"})
 
 
 class Step(Struct, frozen=True):

@@ -21,6 +21,8 @@ def differences(folded: State) -> list[str]:
 def _compare(folded: State, rebuilt: State) -> Iterator[str]:
     if folded.idempotency != rebuilt.idempotency:
         yield "idempotency keys"
+    if folded.dependants != rebuilt.dependants:
+        yield "jobs that wait for a parent"
     if {word: jobs for word, jobs in folded.tags.items() if jobs} != rebuilt.tags:
         yield "tags"
     if folded.keys_by_hash != rebuilt.keys_by_hash:

@@ -26,6 +26,7 @@ class Policy(Struct, frozen=True):
     timeout_secs: int = bounds.TIMEOUT_SECS_DEFAULT
     retry_base_secs: float = 60.0
     retry_cap_secs: float = 3600.0
+    retry_jitter: float = 0.0
     strict_queue_names: bool = False
     require_lease_id: bool = False
 
@@ -42,13 +43,27 @@ class Caller(Struct, frozen=True):
         """Whether this caller's key covers the queue; ``*`` or an empty list covers all."""
         return not self.queues or "*" in self.queues or queue in self.queues
 
+    def require(self, queue: str) -> None:
+        """Refuse a queue that the key does not cover.
+
+        Raises:
+            Denied: it does not.
+
+        """
+        if not self.may_use(queue):
+            raise Denied
+
 
 class Context(Struct, frozen=True):
-    """All that a decision may know beside the state: the moment, the caller, new ids, the policy."""
+    """All that a decision may know beside the state: the moment, the caller, the policy, and chance.
+
+    `new_id` gives unique ids; `fraction` a random number from 0 up to, not including, 1.
+    """
 
     now_us: int
     caller: Caller
     new_id: Callable[[], str]
+    fraction: Callable[[], float]
     policy: Policy
 
     @property
@@ -57,14 +72,8 @@ class Context(Struct, frozen=True):
         return self.caller.org
 
     def require(self, queue: str) -> None:
-        """Refuse a queue that the caller's key does not cover.
-
-        Raises:
-            Denied: it does not.
-
-        """
-        if not self.caller.may_use(queue):
-            raise Denied
+        """Refuse a queue that the caller's key does not cover; see ``Caller.require``."""
+        self.caller.require(queue)
 
 
 class Decision(Struct, Generic[A], frozen=True):

@@ -6,17 +6,25 @@ from datetime import datetime
 from typing import Final
 
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from projections import bounds
-from projections.decide import Caller, Context, Decision
-from projections.decide.queues import ensured
+from projections.decide import Caller, Context, Decision, dependants
+from projections.decide.queues import Reviving, ensured
 from projections.entities import Job, Queue
 from projections.errors import Conflict, Invalid, NotFound, Refused
-from projections.events import Event, JobCancelled, JobCreated, JobPriorityChanged, JobRetried
-from projections.lifecycle import may
+from projections.events import (
+    Event,
+    JobCancelled,
+    JobCancelRequested,
+    JobCreated,
+    JobPriorityChanged,
+    JobRetried,
+)
+from projections.lifecycle import TERMINAL, Status, may
 from projections.moments import EARLIEST_US, LATEST_US, to_us
 from projections.rawjson import bounded, document, words
-from projections.specs import BulkItem, BulkJobs, NewJob
+from projections.specs import BulkItem, BulkJobs, Cancellation, NewJob
 from projections.state import State
 
 _STRICT_NAME: Final = re.compile(bounds.STRICT_QUEUE_NAME_PATTERN)
@@ -34,6 +42,13 @@ class BulkCreated(Struct, frozen=True):
 
     succeeded: list[tuple[int, Created]]
     failed: list[tuple[int, str]]
+
+
+class Stopping(Struct, frozen=True):
+    """Whether the job is cancelled now, or its worker was asked to stop."""
+
+    job_id: str
+    cancelled: bool
 
 
 class Reprioritised(Struct, frozen=True):
@@ -71,7 +86,9 @@ def create(state: State, ctx: Context, spec: NewJob) -> Decision[Created]:
         known = state.idempotency.get((ctx.org, spec.idempotency_key))
         if known is not None:
             return Decision((), Created(known.id, new=False))
-    return Decision((*queue_events, made), Created(made.job, new=True))
+    if made.parent is None:
+        return Decision((*queue_events, made), Created(made.job, new=True))
+    return Decision((*queue_events, *_child(state, ctx, made)), Created(made.job, new=True))
 
 
 def create_bulk(state: State, ctx: Context, spec: BulkJobs) -> Decision[BulkCreated]:
@@ -113,7 +130,21 @@ def cancel(state: State, ctx: Context, job_id: str) -> Decision[None]:
     job = found(state, ctx.caller, job_id)
     if not may(job.status, "job.cancelled"):
         raise Conflict(f"Job is already {job.status}")
-    return Decision((JobCancelled(org=job.org, job=job.id),), None)
+    return Decision(tuple(cancelling(state, job, set())), None)
+
+
+def stop(state: State, ctx: Context, job_id: str, spec: Cancellation) -> Decision[Stopping]:
+    """Cancel a waiting job, or ask the worker of a running one to stop; asking again is no error.
+
+    Raises:
+        NotFound, Conflict: unknown; ended before.
+
+    """
+    job = found(state, ctx.caller, job_id)
+    if job.status in TERMINAL:
+        raise Conflict(f"Job is already {job.status}")
+    events = tuple(cancelling(state, job, set(), spec.reason))
+    return Decision(events, Stopping(job.id, job.status is not Status.PROCESSING))
 
 
 def retry(state: State, ctx: Context, job_id: str) -> Decision[str]:
@@ -126,8 +157,8 @@ def retry(state: State, ctx: Context, job_id: str) -> Decision[str]:
     job = found(state, ctx.caller, job_id)
     if not may(job.status, "job.retried"):
         raise Conflict(f"Only failed or dead-lettered jobs can be retried; job is {job.status}")
-    event = JobRetried(org=job.org, job=job.id, retry_count=job.retry_count + 1)
-    return Decision((event,), job.id)
+    queue_events = Reviving(state, ctx).queue_of(job)
+    return Decision((*queue_events, revived(job, job.retry_count + 1)), job.id)
 
 
 def set_priority(state: State, ctx: Context, job_id: str, priority: int) -> Decision[Reprioritised]:
@@ -143,7 +174,27 @@ def set_priority(state: State, ctx: Context, job_id: str, priority: int) -> Deci
     answer = Reprioritised(job.id, job.priority, priority)
     if priority == job.priority:
         return Decision((), answer)
-    return Decision((JobPriorityChanged(org=job.org, job=job.id, priority=priority),), answer)
+    event = JobPriorityChanged(org=job.org, job=job.id, prev=job.trail, priority=priority)
+    return Decision((event,), answer)
+
+
+def cancelling(
+    state: State, job: Job, ended: set[str], reason: str | None = None
+) -> Iterator[Event]:
+    """Give the events that cancel a live job, or ask its worker to stop; none if it was asked.
+
+    `ended` holds the ids of jobs that this decision has ended already; it is added to.
+    """
+    if job.status is not Status.PROCESSING:
+        yield JobCancelled(org=job.org, job=job.id, prev=job.trail, error=reason)
+        yield from dependants.give_up(state, job, ended)
+    elif job.cancel_requested_at is None:
+        yield JobCancelRequested(org=job.org, job=job.id, prev=job.trail, reason=reason)
+
+
+def revived(job: Job, retry_count: int) -> JobRetried:
+    """Give the event that sends a job back to its queue."""
+    return JobRetried(org=job.org, job=job.id, prev=job.trail, retry_count=retry_count)
 
 
 def _check_queue(ctx: Context, name: str) -> None:
@@ -154,7 +205,7 @@ def _check_queue(ctx: Context, name: str) -> None:
 
 def _created(ctx: Context, queue: Queue, spec: NewJob) -> JobCreated:
     policy = ctx.policy
-    scheduled_at = _moment("scheduled_at", spec.scheduled_at)
+    scheduled_at = moment("scheduled_at", spec.scheduled_at)
     return JobCreated(
         org=ctx.org,
         job=ctx.new_id(),
@@ -165,7 +216,7 @@ def _created(ctx: Context, queue: Queue, spec: NewJob) -> JobCreated:
         priority=_first(spec.priority, None, 0),
         due_at=scheduled_at if scheduled_at is not None and scheduled_at > ctx.now_us else None,
         scheduled_at=scheduled_at,
-        expires_at=_moment("expires_at", spec.expires_at),
+        expires_at=moment("expires_at", spec.expires_at),
         idempotency_key=spec.idempotency_key,
         tags=_tags(spec.tags),
         parent=spec.parent_job_id,
@@ -174,7 +225,24 @@ def _created(ctx: Context, queue: Queue, spec: NewJob) -> JobCreated:
     )
 
 
-def _moment(field: str, moment: datetime | None) -> int | None:
+def _child(state: State, ctx: Context, made: JobCreated) -> Iterator[Event]:
+    """Give the events of a job with a parent: it waits, unless the parent has ended.
+
+    A parent that is not there (any more) holds nothing back, as in the contract.
+    """
+    assert made.parent is not None
+    parent = state.job(ctx.org, made.parent)
+    if parent is None or not ctx.caller.may_use(parent.queue) or parent.status is Status.COMPLETED:
+        yield made
+        return
+    if len(state.dependants.get(parent.id, ())) >= bounds.CHILDREN_WAITING_MAX:
+        raise Invalid("parent_job_id", f"{bounds.CHILDREN_WAITING_MAX} jobs wait for it already")
+    yield replace(made, blocked=True)
+    if parent.status in TERMINAL:
+        yield JobCancelled(org=made.org, job=made.job, error=dependants.PARENT_FAILED)
+
+
+def moment(field: str, moment: datetime | None) -> int | None:
     """Give a time that can be shown again: its offset may move it out of the calendar."""
     if moment is None:
         return None

@@ -1,15 +1,30 @@
-"""Queues: bring into being, configure, pause, resume."""
+"""Queues: bring into being, configure, pause, resume, delete."""
 
-from msgspec import UNSET, Struct
+from collections.abc import Iterator
+from itertools import chain, islice
+
+from msgspec import UNSET, Raw, Struct, ValidationError
+from msgspec.json import Decoder
 
 from projections import bounds
 from projections.decide import Context, Decision
-from projections.entities import Queue
-from projections.errors import NotFound
-from projections.events import Event, QueueConfigured, QueueCreated, QueuePaused, QueueResumed
+from projections.decide.dependants import deleting
+from projections.entities import Job, Queue
+from projections.errors import Conflict, Invalid, NotFound
+from projections.events import (
+    Event,
+    QueueConfigured,
+    QueueCreated,
+    QueueDeleted,
+    QueuePaused,
+    QueueResumed,
+)
+from projections.lifecycle import Status
 from projections.rawjson import bounded
-from projections.specs import Pause, QueueConfig
+from projections.specs import Pause, QueueConfig, QueueSettings
 from projections.state import State
+
+_decode_settings = Decoder(QueueSettings).decode
 
 
 class Resumed(Struct, frozen=True):
@@ -27,16 +42,34 @@ def ensured(state: State, ctx: Context, name: str) -> tuple[tuple[Event, ...], Q
     return (event,), Queue(event.id, ctx.org, name, ctx.now_us, ctx.now_us)
 
 
+class Reviving:
+    """Brings deleted queues back, each once in a decision: a live job's queue always exists."""
+
+    def __init__(self, state: State, ctx: Context) -> None:
+        self._state = state
+        self._ctx = ctx
+        self._created: set[tuple[str, str]] = set()
+
+    def queue_of(self, job: Job) -> Iterator[Event]:
+        """Give the event that creates the queue that the job is about to come back to, if any."""
+        place = (job.org, job.queue)
+        if self._state.queue(*place) is None and place not in self._created:
+            self._created.add(place)
+            yield QueueCreated(org=job.org, queue=job.queue, id=self._ctx.new_id())
+
+
 def configure(state: State, ctx: Context, name: str, spec: QueueConfig) -> Decision[str]:
     """Change what the request names and keep the rest; ``enabled`` pauses or resumes.
 
     Raises:
-        Denied, Invalid: key scope; settings that are no object or too long.
+        Denied, Invalid: key scope; settings that are no object, too long, or break a rule.
 
     """
     ctx.require(name)
     created, queue = ensured(state, ctx, name)
-    settings = bounded("settings", spec.settings, bounds.SETTINGS_BYTES_MAX, b"{")
+    given = bounded("settings", spec.settings, bounds.SETTINGS_BYTES_MAX, b"{")
+    settings = queue.settings if given is None else given
+    obeyed = _obeyed(settings) if given is not None else _stored(queue)
     configured = QueueConfigured(
         org=ctx.org,
         queue=name,
@@ -45,7 +78,11 @@ def configure(state: State, ctx: Context, name: str, spec: QueueConfig) -> Decis
             spec.default_timeout, queue.default_timeout_secs, ctx.policy.timeout_secs
         ),
         rate_limit=queue.rate_limit if spec.rate_limit is UNSET else spec.rate_limit,
-        settings=queue.settings if settings is None else settings,
+        settings=settings,
+        retry_base_secs=obeyed.retry_base_secs,
+        retry_cap_secs=obeyed.retry_cap_secs,
+        retry_jitter=obeyed.retry_jitter,
+        concurrency_limit=obeyed.concurrency_limit,
     )
     switched: tuple[Event, ...] = ()
     if spec.enabled is False and queue.paused_at is None:
@@ -82,6 +119,56 @@ def resume(state: State, ctx: Context, name: str) -> Decision[Resumed]:
         return Decision((), Resumed(0))
     event = QueueResumed(org=ctx.org, queue=name)
     return Decision((event,), Resumed(ctx.now_us - queue.paused_at))
+
+
+def delete(
+    state: State, ctx: Context, name: str, *, delete_jobs: bool, jobs_max: int
+) -> Decision[bool]:
+    """Delete a queue; with `delete_jobs` its jobs first, up to `jobs_max` of them at a time.
+
+    The answer tells whether the queue is gone; if not, there are more jobs: ask again. Without
+    `delete_jobs`, jobs that have ended or wait for their time stay, and those bring the queue back
+    when that time comes.
+
+    Raises:
+        Denied, NotFound, Conflict: key scope; no such queue; jobs wait or run in it.
+
+    """
+    ctx.require(name)
+    queue, shelf = state.queue(ctx.org, name), state.shelf(ctx.org, name)
+    if queue is None and (not delete_jobs or shelf.is_empty()):
+        raise NotFound("Queue not found")
+    if not delete_jobs and (shelf.count(Status.PENDING) or shelf.count(Status.PROCESSING)):
+        raise Conflict("Jobs wait or run in this queue; delete_jobs=true deletes them as well")
+    jobs = chain.from_iterable(place.values() for place in shelf.by_status.values())
+    doomed = list(islice(jobs, jobs_max)) if delete_jobs else []
+    events = list(deleting(state, doomed))
+    gone = len(doomed) < jobs_max
+    if gone and queue is not None:
+        events.append(QueueDeleted(org=ctx.org, queue=name))
+    return Decision(tuple(events), gone)
+
+
+def _stored(queue: Queue) -> QueueSettings:
+    return QueueSettings(
+        retry_base_secs=queue.retry_base_secs,
+        retry_cap_secs=queue.retry_cap_secs,
+        retry_jitter=queue.retry_jitter,
+        concurrency_limit=queue.concurrency_limit,
+    )
+
+
+def _obeyed(settings: Raw) -> QueueSettings:
+    """Read the settings that the server obeys.
+
+    Raises:
+        Invalid: one of them breaks its rule.
+
+    """
+    try:
+        return _decode_settings(settings)
+    except ValidationError as reason:
+        raise Invalid("settings", str(reason)) from reason
 
 
 def _kept(asked: int | None, stored: int | None, default: int) -> int:

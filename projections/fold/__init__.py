@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from projections import events
 from projections.events import Record, Undecodable
-from projections.fold import access, claims, jobs, queues, workers
+from projections.fold import access, bulk, claims, jobs, queues, workers
 from projections.lifecycle import IllegalMove
 from projections.state import State
 
@@ -20,16 +20,22 @@ FOLDS: Final[Mapping[type, Callable[[State, Any, Record], None]]] = {
     events.JobCancelled: jobs.on_cancelled,
     events.JobRetried: jobs.on_retried,
     events.JobPriorityChanged: jobs.on_priority_changed,
+    events.JobUnblocked: jobs.on_unblocked,
+    events.JobDeleted: jobs.on_deleted,
     events.JobClaimed: claims.on_claimed,
     events.JobCompleted: claims.on_completed,
     events.JobFailed: claims.on_failed,
     events.JobLeaseExtended: claims.on_lease_extended,
     events.JobLeaseExpired: claims.on_lease_expired,
+    events.JobCancelRequested: claims.on_cancel_requested,
+    events.JobReleased: claims.on_released,
     events.JobSettlementRefused: claims.on_settlement_refused,
     events.QueueCreated: queues.on_created,
     events.QueueConfigured: queues.on_configured,
     events.QueuePaused: queues.on_paused,
     events.QueueResumed: queues.on_resumed,
+    events.QueueDeleted: queues.on_deleted,
+    events.BulkApplied: bulk.on_applied,
     events.WorkerRegistered: workers.on_registered,
     events.WorkerHeartbeat: workers.on_heartbeat,
     events.WorkerDeregistered: workers.on_deregistered,

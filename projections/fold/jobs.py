@@ -6,10 +6,12 @@ from projections.entities import Job
 from projections.events import (
     JobCancelled,
     JobCreated,
+    JobDeleted,
     JobDue,
     JobExpired,
     JobPriorityChanged,
     JobRetried,
+    JobUnblocked,
     Record,
 )
 from projections.lifecycle import Status, moved
@@ -21,7 +23,7 @@ def lifted(state: State, job_id: str, record: Record) -> Job:
     job = state.tables.jobs[job_id]
     state.lift(job)
     job.updated_at = record.at
-    job.position = record.position
+    job.position = job.trail = record.position
     return job
 
 
@@ -51,6 +53,8 @@ def on_created(state: State, event: JobCreated, record: Record) -> None:
             parent=event.parent,
             completion_webhook=event.completion_webhook,
             completion_webhook_secret=event.completion_webhook_secret,
+            blocked=event.blocked,
+            trail=record.position,
         )
     )
 
@@ -77,6 +81,8 @@ def on_cancelled(state: State, event: JobCancelled, record: Record) -> None:
     """Cancelled while it waited."""
     job = lifted(state, event.job, record)
     job.status = moved(job.status, "job.cancelled", Status.CANCELLED)
+    if event.error is not None:
+        job.last_error = event.error
     job.completed_at = record.at
     job.due_at = None
     state.put_back(job)
@@ -92,9 +98,22 @@ def on_retried(state: State, event: JobRetried, record: Record) -> None:
     state.put_back(job)
 
 
+def on_unblocked(state: State, event: JobUnblocked, record: Record) -> None:
+    """Its parent is completed; it may still wait for its time."""
+    job = lifted(state, event.job, record)
+    job.status = moved(job.status, "job.unblocked", job.status)
+    job.blocked = False
+    state.put_back(job)
+
+
 def on_priority_changed(state: State, event: JobPriorityChanged, record: Record) -> None:
     """Another place in line."""
     job = lifted(state, event.job, record)
     job.status = moved(job.status, "job.priority_changed", job.status)
     job.priority = event.priority
     state.put_back(job)
+
+
+def on_deleted(state: State, event: JobDeleted, record: Record) -> None:
+    """Gone, in whatever status it was."""
+    state.remove_job(state.tables.jobs[event.job])

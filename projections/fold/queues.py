@@ -4,6 +4,7 @@ from projections.entities import Queue
 from projections.events import (
     QueueConfigured,
     QueueCreated,
+    QueueDeleted,
     QueuePaused,
     QueueResumed,
     Record,
@@ -25,6 +26,10 @@ def on_configured(state: State, event: QueueConfigured, record: Record) -> None:
     queue.default_timeout_secs = event.default_timeout_secs
     queue.rate_limit = event.rate_limit
     queue.settings = event.settings.copy()
+    queue.retry_base_secs = event.retry_base_secs
+    queue.retry_cap_secs = event.retry_cap_secs
+    queue.retry_jitter = event.retry_jitter
+    queue.concurrency_limit = event.concurrency_limit
 
 
 def on_paused(state: State, event: QueuePaused, record: Record) -> None:
@@ -41,6 +46,11 @@ def on_resumed(state: State, event: QueueResumed, record: Record) -> None:
     queue.paused_at = None
     queue.paused_by = None
     queue.paused_reason = None
+
+
+def on_deleted(state: State, event: QueueDeleted, record: Record) -> None:
+    """Gone, with its configuration; jobs that are left in it keep its name."""
+    state.remove_queue(state.tables.queues[event.org][event.queue])
 
 
 def _changed(state: State, org: str, name: str, record: Record) -> Queue:

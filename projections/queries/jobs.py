@@ -62,6 +62,22 @@ def find(state: State, org: str, wanted: JobFilter, visible: Visible) -> Page:
     return Page(best[wanted.offset : end - 1], len(best) == end)
 
 
+class Matching:
+    """placeholder"""
+
+    def __init__(
+        self, state: State, org: str, wanted: JobFilter, visible: Visible, *, ids: Any = None
+    ) -> None:
+        every = state.tables.jobs.values() if ids is None else by_ids(state, org, ids, visible)
+        self._ids = [job.id for job in every if job.org == org and _matches(job, wanted, visible)]
+
+    def step(self, rows: int) -> bool:
+        return True
+
+    def ids(self) -> list[str]:
+        return self._ids
+
+
 def counts(state: State, org: str, visible: Visible) -> dict[Status, int]:
     """Count the organization's jobs by status."""
     shelves = [shelf for name, shelf in state.shelves.get(org, {}).items() if visible(name)]

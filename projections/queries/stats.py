@@ -1,16 +1,21 @@
 """Figures about one queue (contract section 2.5)."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from projections import bounds
 from projections.lifecycle import Status
 from projections.state import State
 
+RATE_MINUTES: Final = 5
+
 
 class QueueStats(Struct, frozen=True):
     """What is waiting and running now, and what ended in the last 24 hours (to the minute).
 
-    The average and the age are absent when there is nothing to average or nothing waits.
+    The average and the age are absent when there is nothing to average or nothing waits. Rates are
+    those of the last five minutes.
     """
 
     pending_jobs: int
@@ -20,6 +25,10 @@ class QueueStats(Struct, frozen=True):
     avg_processing_us: float | None
     oldest_waiting_us: int | None
     active_workers: int
+    scheduled_jobs: int
+    enqueued_per_minute: float
+    completed_per_minute: float
+    last_claimed_at: int | None
 
 
 def queue_stats(state: State, org: str, name: str, now_us: int) -> QueueStats:
@@ -32,6 +41,10 @@ def queue_stats(state: State, org: str, name: str, now_us: int) -> QueueStats:
         for worker in state.tables.workers.values()
         if worker.org == org and worker.queue == name and worker.status == "healthy"
     )
+    queue = state.queue(org, name)
+    # The minute that is not over counts for as much of it as has passed.
+    begin_us = (now_us // bounds.MINUTE_US - RATE_MINUTES + 1) * bounds.MINUTE_US
+    lately, minutes = shelf.since(begin_us, now_us), (now_us - begin_us) / bounds.MINUTE_US
     return QueueStats(
         pending_jobs=shelf.count(Status.PENDING),
         processing_jobs=shelf.count(Status.PROCESSING),
@@ -40,4 +53,8 @@ def queue_stats(state: State, org: str, name: str, now_us: int) -> QueueStats:
         avg_processing_us=ended.processing_us / ended.completed if ended.completed else None,
         oldest_waiting_us=None if oldest is None else now_us - oldest.created_at,
         active_workers=sum(1 for _ in healthy),
+        scheduled_jobs=shelf.count(Status.SCHEDULED),
+        enqueued_per_minute=lately.created / minutes,
+        completed_per_minute=lately.completed / minutes,
+        last_claimed_at=None if queue is None else queue.last_claimed_at,
     )

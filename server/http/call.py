@@ -26,6 +26,12 @@ class Call:
         self.request_id = request_id
         self.caller = NOBODY
 
+    @property
+    def gone(self) -> bool:
+        """Whether the client has hung up, as far as this machine was told."""
+        transport = self.request.transport
+        return transport is None or transport.is_closing()
+
     def path(self, name: str) -> str:
         """Give a part of the path, decoded."""
         return self.request.match_info[name]

@@ -1,52 +1,53 @@
-"""Handlers of jobs in a worker's hands."""
+"""Handlers of jobs handed to a worker: claim, with or without a wait, and extend."""
 
 from projections.decide import claims
-from projections.moments import to_text, to_text_or_none
-from projections.specs import Claim, Completion, Extension, Failure
+from projections.moments import to_text
+from projections.specs import Claim, Extension
 from server.http.answer import Answer
 from server.http.call import Call
-from server.http.views import jobs as views
+from server.http.views import claims as views
 from server.http.wire import Body, reply
 
 CLAIM = Body(Claim)
-COMPLETION = Body(Completion)
-FAILURE = Body(Failure)
 EXTENSION = Body(Extension)
 
 
 async def claim(call: Call) -> Answer:
-    """Hand out ready jobs; nothing while the server is shutting down."""
+    """Hand out ready jobs, at once or as soon as there are some within `wait_secs`."""
     spec = await CLAIM.read(call.request)
-    if call.service.draining:
-        return await reply(call, views.Claimed([]))
-    engine = call.engine
-    claimed = engine.execute(claims.claim, call.caller, spec).answer
-    jobs = engine.state.tables.jobs
-    return await reply(call, views.Claimed([views.claimed(jobs[job_id]) for job_id in claimed]))
-
-
-async def complete(call: Call) -> Answer:
-    """Finish a job."""
-    spec = await COMPLETION.read(call.request)
-    job_id = call.path("id")
-    call.engine.execute(claims.complete, call.caller, job_id, spec)
-    return await reply(call, views.Settled())
-
-
-async def fail(call: Call) -> Answer:
-    """Report a failed attempt."""
-    spec = await FAILURE.read(call.request)
-    job_id = call.path("id")
-    engine = call.engine
-    failed = engine.execute(claims.fail, call.caller, job_id, spec).answer
-    status = engine.state.tables.jobs[job_id].status
-    retry_at = to_text_or_none(failed.retry_at)
-    return await reply(call, views.FailedAttempt(True, failed.will_retry, status, retry_at))
+    attempt = _Attempt(call, spec)
+    if not attempt() and spec.wait_secs:
+        place = (call.caller.org, spec.queue_name)
+        await call.service.waiting.wait(place, attempt, spec.wait_secs)
+    answer = await reply(call, views.Claimed(attempt.jobs))
+    if attempt.jobs and call.gone:
+        # It hung up between its claim and this answer; another worker can have them at once.
+        leases = tuple((job.id, job.lease_id) for job in attempt.jobs)
+        call.engine.execute(claims.release, call.caller, leases)
+    return answer
 
 
 async def extend(call: Call) -> Answer:
-    """Extend a lease."""
+    """Extend a lease; the answer tells whether the worker is asked to stop."""
     spec = await EXTENSION.read(call.request)
     job_id = call.path("id")
-    until = call.engine.execute(claims.extend, call.caller, job_id, spec).answer
-    return await reply(call, views.Extended(True, to_text(until)))
+    made = call.engine.execute(claims.extend, call.caller, job_id, spec).answer
+    return await reply(call, views.Extended(to_text(made.lease_until), made.cancel_requested))
+
+
+class _Attempt:
+    """One claim, tried as often as the line calls it; the jobs are rendered in the tick they are claimed."""
+
+    def __init__(self, call: Call, spec: Claim) -> None:
+        self.jobs: list[views.ClaimedJob] = []
+        self._call = call
+        self._spec = spec
+
+    def __call__(self) -> bool:
+        call, engine = self._call, self._call.engine
+        if call.service.draining or call.gone:
+            return True
+        claimed = engine.execute(claims.claim, call.caller, self._spec).answer
+        jobs = engine.state.tables.jobs
+        self.jobs = [views.claimed(jobs[job_id]) for job_id in claimed]
+        return bool(self.jobs)

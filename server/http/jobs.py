@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import ValidationError, convert
+from msgspec.structs import replace
 
 from projections import bounds
 from projections.decide import jobs
@@ -13,9 +14,13 @@ from projections.errors import BadRequest, Invalid
 from projections.lifecycle import Status
 from projections.moments import to_us
 from projections.queries import jobs as queries
-from projections.specs import BulkJobs, JobFilter, NewJob, NewPriority
+from projections.queries.explain import explain as explain_job
+from projections.specs import BulkJobs, Cancellation, JobFilter, NewJob, NewPriority
+from server.history import history as read_history
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.views import explain as explain_views
+from server.http.views import history as history_views
 from server.http.views import jobs as views
 from server.http.wire import Body, done, reply
 
@@ -24,6 +29,7 @@ Query = Mapping[str, str]
 NEW_JOB = Body(NewJob)
 BULK_JOBS = Body(BulkJobs, bytes_max=bounds.BULK_BODY_BYTES_MAX)
 NEW_PRIORITY = Body(NewPriority)
+CANCELLATION = Body(Cancellation, empty_ok=True)
 
 
 async def create(call: Call) -> Answer:
@@ -59,6 +65,15 @@ async def cancel(call: Call) -> Answer:
     return await done(call)
 
 
+async def stop(call: Call) -> Answer:
+    """Cancel a waiting job, or ask the worker of a running one to stop: 202."""
+    spec = await CANCELLATION.read(call.request)
+    made = call.engine.execute(jobs.stop, call.caller, call.path("id"), spec).answer
+    status = Status.CANCELLED if made.cancelled else Status.PROCESSING
+    view = views.Stopping(made.job_id, status, cancel_requested=not made.cancelled)
+    return await reply(call, view, status=200 if made.cancelled else 202)
+
+
 async def retry(call: Call) -> Answer:
     """Send a failed or dead-lettered job back; the answer is the whole job."""
     call.engine.execute(jobs.retry, call.caller, call.path("id"))
@@ -78,10 +93,34 @@ async def set_priority(call: Call) -> Answer:
 
 async def list_(call: Call) -> Answer:
     """Give a page of summaries; X-Has-More tells whether another follows."""
-    caller = call.caller
-    page = queries.find(call.engine.state, caller.org, _filter(call.request.query), caller.may_use)
-    view = [views.summary(job) for job in page.jobs]
-    return await reply(call, view, has_more=page.has_more)
+    return await _page(call, _filter(call.request.query))
+
+
+async def list_dead(call: Call) -> Answer:
+    """Give a page of dead letters; X-Has-More tells whether another follows."""
+    dead = replace(_filter(call.request.query), statuses=frozenset({Status.DEADLETTER.value}))
+    return await _page(call, dead)
+
+
+async def history(call: Call) -> Answer:
+    """Give a job's events, the oldest first; X-Has-More tells whether more follow."""
+    told = await read_history(call.engine.log, _found(call))
+    query = call.request.query
+    if query.get("order_dir", "asc").lower() != "desc":
+        told.reverse()
+    offset = max(_integer(query, "offset", 0), 0)
+    limit = _integer(query, "limit", bounds.PAGE_HISTORY_DEFAULT)
+    end = offset + min(max(limit, 1), bounds.PAGE_HISTORY_MAX)
+    view = [history_views.event(one) for one in told[offset:end]]
+    return await reply(call, view, has_more=end < len(told))
+
+
+async def explain(call: Call) -> Answer:
+    """Tell why a job is where it is: what it waits for, who has it, how many are before it."""
+    engine, job = call.engine, _found(call)
+    now_us = engine.now_us()
+    made = explain_job(engine.state, job, now_us)
+    return await reply(call, explain_views.explanation(job, made, now_us, engine.state.position))
 
 
 async def stats(call: Call) -> Answer:
@@ -103,6 +142,13 @@ async def batch_status(call: Call) -> Answer:
         raise BadRequest(f"At most {bounds.BATCH_STATUS_IDS_MAX} ids at a time")
     jobs_found = queries.by_ids(call.engine.state, caller.org, ids, caller.may_use)
     return await reply(call, [views.batch_status(job) for job in jobs_found])
+
+
+async def _page(call: Call, wanted: JobFilter) -> Answer:
+    caller = call.caller
+    page = queries.find(call.engine.state, caller.org, wanted, caller.may_use)
+    view = [views.summary(job) for job in page.jobs]
+    return await reply(call, view, has_more=page.has_more)
 
 
 def _found(call: Call) -> Job:

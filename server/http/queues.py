@@ -1,5 +1,6 @@
 """Handlers of queues."""
 
+import asyncio
 import re
 from typing import Final
 
@@ -12,7 +13,7 @@ from projections.specs import Pause, QueueConfig
 from server.http.answer import Answer
 from server.http.call import Call
 from server.http.views import queues as views
-from server.http.wire import Body, reply
+from server.http.wire import Body, done, reply
 
 CONFIG = Body(QueueConfig, empty_ok=True)
 PAUSE = Body(Pause, empty_ok=True)
@@ -45,6 +46,24 @@ async def configure(call: Call) -> Answer:
     spec = await CONFIG.read(call.request)
     call.engine.execute(queues.configure, call.caller, name, spec)
     return await reply(call, _view(call, _found(call)))
+
+
+async def delete(call: Call) -> Answer:
+    """Delete a queue; with `delete_jobs=true` all its jobs as well."""
+    name, engine = _name(call), call.engine
+    delete_jobs = call.request.query.get("delete_jobs", "").lower() in {"true", "1"}
+    gone = False
+    while not gone:
+        # In parts, so that a queue of a million jobs holds up nobody.
+        gone = engine.execute(
+            queues.delete,
+            call.caller,
+            name,
+            delete_jobs=delete_jobs,
+            jobs_max=bounds.JOBS_PER_RECORD_MAX,
+        ).answer
+        await asyncio.sleep(0)
+    return await done(call)
 
 
 async def stats(call: Call) -> Answer:

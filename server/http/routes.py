@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from msgspec import Struct
 
-from server.http import audit, claims, health, jobs, queues, workers
+from server.http import actions, audit, claims, health, jobs, queues, settlements, workers
 from server.http.edge import Handler, unrouted, wrapped
 from server.http.wire import Body
 
@@ -32,18 +32,30 @@ ROUTES: Final = (
     Route("POST", f"{API}/jobs", jobs.create, jobs.NEW_JOB),
     Route("GET", f"{API}/jobs", jobs.list_),
     Route("POST", f"{API}/jobs/bulk", jobs.create_bulk, jobs.BULK_JOBS),
+    Route(
+        "POST", f"{API}/jobs/bulk/complete", settlements.complete_bulk, settlements.BULK_COMPLETION
+    ),
+    Route("POST", f"{API}/jobs/bulk/fail", settlements.fail_bulk, settlements.BULK_FAILURE),
     Route("POST", f"{API}/jobs/claim", claims.claim, claims.CLAIM),
+    Route("POST", f"{API}/jobs/actions", actions.act, actions.JOB_ACTION),
+    Route("GET", f"{API}/jobs/dlq", jobs.list_dead),
+    Route("POST", f"{API}/jobs/dlq/retry", actions.retry_dead, actions.DEAD_RETRY),
+    Route("POST", f"{API}/jobs/dlq/purge", actions.purge_dead, actions.DEAD_PURGE),
     Route("GET", f"{API}/jobs/stats", jobs.stats),
     Route("GET", f"{API}/jobs/status", jobs.batch_status),
     Route("GET", f"{API}/jobs/{{id}}", jobs.get),
     Route("DELETE", f"{API}/jobs/{{id}}", jobs.cancel),
     Route("POST", f"{API}/jobs/{{id}}/retry", jobs.retry),
+    Route("POST", f"{API}/jobs/{{id}}/cancel", jobs.stop, jobs.CANCELLATION),
+    Route("GET", f"{API}/jobs/{{id}}/history", jobs.history),
+    Route("GET", f"{API}/jobs/{{id}}/explain", jobs.explain),
     Route("PUT", f"{API}/jobs/{{id}}/priority", jobs.set_priority, jobs.NEW_PRIORITY),
-    Route("POST", f"{API}/jobs/{{id}}/complete", claims.complete, claims.COMPLETION),
-    Route("POST", f"{API}/jobs/{{id}}/fail", claims.fail, claims.FAILURE),
+    Route("POST", f"{API}/jobs/{{id}}/complete", settlements.complete, settlements.COMPLETION),
+    Route("POST", f"{API}/jobs/{{id}}/fail", settlements.fail, settlements.FAILURE),
     Route("POST", f"{API}/jobs/{{id}}/heartbeat", claims.extend, claims.EXTENSION),
     Route("GET", f"{API}/queues", queues.list_),
     Route("GET", f"{API}/queues/{{name}}", queues.get),
+    Route("DELETE", f"{API}/queues/{{name}}", queues.delete),
     Route("PUT", f"{API}/queues/{{name}}/config", queues.configure, queues.CONFIG),
     Route("GET", f"{API}/queues/{{name}}/stats", queues.stats),
     Route("POST", f"{API}/queues/{{name}}/pause", queues.pause, queues.PAUSE),

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from server.clock import monotonic_us
 from server.engine import Engine
+from server.waiting import WaitingRoom
 
 
 class Service:
@@ -14,6 +15,7 @@ class Service:
     def __init__(self, engine: Engine, secret: bytes) -> None:
         self.engine = engine
         self.secret = secret
+        self.waiting = WaitingRoom(engine)
         self.draining = False
         self.started_us = monotonic_us()
         self.digest_turn = asyncio.Lock()

@@ -43,16 +43,20 @@ def everything(_: str) -> bool:
 def test_every_event_has_a_fold_and_every_job_event_a_place_in_the_lifecycle() -> None:
     assert set(FOLDS) == set(get_args(Event))
     tags = {kind.__struct_config__.tag for kind in get_args(events.JobEvent)}
-    assert {event for _, event in MOVES} == tags - {"job.created", "job.settlement_refused"}
+    assert {event for _, event in MOVES} == tags - {
+        "job.created",
+        "job.deleted",
+        "job.settlement_refused",
+    }
 
 
 def test_a_record_comes_back_from_its_bytes() -> None:
-    event = events.JobFailed(job="j1", worker="w", error="é", retry_at=7)
+    event = events.JobFailed(job="j1", worker="w", error="é", retry_at=7, prev=2)
     record = Record(3, 5, "key_1", "r", (event,))
     body = encode(record)
     assert body == (
-        b'{"v":1,"at":5,"by":"key_1","req":"r","events":'
-        b'[{"type":"job.failed","job":"j1","worker":"w","error":"\xc3\xa9","retry_at":7}]}'
+        b'{"v":2,"at":5,"by":"key_1","req":"r","events":'
+        b'[{"type":"job.failed","job":"j1","worker":"w","error":"\xc3\xa9","retry_at":7,"prev":2}]}'
     )
     assert decode(3, body) == record
 
@@ -69,6 +73,8 @@ def filled(kind: type) -> Any:
             values[one.name] = RAW
         elif "bool" in text:
             values[one.name] = True
+        elif "float" in text:
+            values[one.name] = 0.25
         elif "list" in text:
             values[one.name] = ["a", "b"]
         elif "int" in text:
@@ -95,7 +101,7 @@ def test_every_field_of_every_event_comes_back(kind: type) -> None:
     ("body", "says"),
     [
         (b'{"v":1,"at":1,"by":"k","req":"","events":[{"type":"job.teleported"}]}', "teleported"),
-        (b'{"v":99,"at":1,"by":"k","req":"","events":[{"type":"x"}]}', "vocabulary 99, this is 1"),
+        (b'{"v":99,"at":1,"by":"k","req":"","events":[{"type":"x"}]}', "vocabulary 99, this is 2"),
         (b'{"v":99,"at":1,"by":"k","req":"","events":[]}', "vocabulary 99"),
         (b'{"at":1}', "not a record"),
         (b"[]", "not a record"),

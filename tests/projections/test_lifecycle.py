@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from projections.decide import Policy, claims, jobs
-from projections.decide.claims import LEASE_EXPIRED_DEAD, LEASE_EXPIRED_RETRY
+from projections.decide import Policy, claims, jobs, settlements
+from projections.decide.settlements import LEASE_EXPIRED_DEAD, LEASE_EXPIRED_RETRY
 from projections.digest import digest
 from projections.entities import Job
 from projections.errors import Conflict, LeaseExpired, NotFound, Refused
@@ -68,8 +68,8 @@ def job_in(bench: Bench, status: Status) -> Job:
 
 REACHABLE = [status for status in Status if status is not Status.FAILED]
 SETTLE: dict[str, Any] = {
-    "complete": (claims.complete, Completion(worker_id="w1")),
-    "fail": (claims.fail, Failure(worker_id="w1", error="late")),
+    "complete": (settlements.complete, Completion(worker_id="w1")),
+    "fail": (settlements.fail, Failure(worker_id="w1", error="late")),
     "heartbeat": (claims.extend, Extension(worker_id="w1")),
 }
 
@@ -158,7 +158,7 @@ def test_a_full_retry_cycle_field_by_field() -> None:
     assert (job.status, job.started_at) == (Status.PROCESSING, first_start)
     failed = bench.fail(job, error="one")
     retry_at = bench.clock() + 60_000_000
-    assert (failed.will_retry, failed.retry_at) == (True, retry_at)
+    assert (failed.status, failed.retry_at) == (Status.PENDING, retry_at)
     assert (job.status, job.retry_count, job.scheduled_at) == (Status.PENDING, 1, retry_at)
     assert (job.last_error, job.lease, job.worker) == ("one", None, None)
     assert job.started_at == first_start
@@ -166,7 +166,7 @@ def test_a_full_retry_cycle_field_by_field() -> None:
     assert bench.tick(60) == 1
     assert bench.claim() == [job]
     assert (job.started_at, job.scheduled_at) == (bench.clock(), retry_at)
-    assert bench.fail(job, error="two").will_retry is False
+    assert bench.fail(job, error="two").status is Status.DEADLETTER
     assert (job.status, job.retry_count, job.last_error) == (Status.DEADLETTER, 1, "two")
     assert job.completed_at is None
     bench.do(jobs.retry, job.id)

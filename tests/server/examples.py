@@ -1,5 +1,6 @@
 """One request per endpoint that succeeds on a server with a little in it, for tests that walk ROUTES."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,6 +24,13 @@ class Stock(Struct, frozen=True):
 
     ids: Mapping[str, str]
 
+    def body(self, example: Example) -> Any:
+        """Give the example's body with the ids that it calls by name."""
+        text = json.dumps(example.body)
+        for name, job_id in self.ids.items():
+            text = text.replace(f'"{{{name}}}"', f'"{job_id}"')
+        return json.loads(text)
+
     def path(self, route: Route, example: Example) -> str:
         filled = route.path.replace("{id}", self.ids.get(example.subject, ""))
         return filled.replace("{name}", "mail") + example.query
@@ -35,11 +43,22 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("POST", "/jobs"): Example({"queue_name": "mail", "payload": {}}, 201),
     ("GET", "/jobs"): Example(),
     ("POST", "/jobs/bulk"): Example({"queue_name": "mail", "jobs": [{"payload": 1}]}),
+    ("POST", "/jobs/bulk/complete"): Example({"worker_id": ME, "jobs": [{"job_id": "{held}"}]}),
+    ("POST", "/jobs/bulk/fail"): Example(
+        {"worker_id": ME, "jobs": [{"job_id": "{held}", "error": "e"}]}
+    ),
+    ("POST", "/jobs/actions"): Example({"action": "purge", "filter": {"status": "deadletter"}}),
+    ("GET", "/jobs/dlq"): Example(),
+    ("POST", "/jobs/dlq/retry"): Example({"limit": 1}),
+    ("POST", "/jobs/dlq/purge"): Example({"confirm": True}),
     ("POST", "/jobs/claim"): Example({"queue_name": "mail", "worker_id": ME}),
     ("GET", "/jobs/stats"): Example(),
     ("GET", "/jobs/status"): Example(query="?ids=x"),
     ("GET", "/jobs/{id}"): Example(subject="held"),
     ("DELETE", "/jobs/{id}"): Example(None, 204, "waiting"),
+    ("POST", "/jobs/{id}/cancel"): Example({"reason": "enough"}, 202, "held"),
+    ("GET", "/jobs/{id}/history"): Example(subject="held"),
+    ("GET", "/jobs/{id}/explain"): Example(subject="held"),
     ("POST", "/jobs/{id}/retry"): Example(subject="dead"),
     ("PUT", "/jobs/{id}/priority"): Example({"priority": 7}, subject="waiting"),
     ("POST", "/jobs/{id}/complete"): Example({"worker_id": ME}, subject="held"),
@@ -47,6 +66,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("POST", "/jobs/{id}/heartbeat"): Example({"worker_id": ME}, subject="held"),
     ("GET", "/queues"): Example(),
     ("GET", "/queues/{name}"): Example(),
+    ("DELETE", "/queues/{name}"): Example(None, 204, query="?delete_jobs=true"),
     ("PUT", "/queues/{name}/config"): Example({"max_retries": 5}),
     ("GET", "/queues/{name}/stats"): Example(),
     ("POST", "/queues/{name}/pause"): Example({"reason": "lunch"}),
@@ -96,4 +116,4 @@ async def stocked(face: Face) -> Stock:
 async def perform(face: Face, stock: Stock, route: Route, **options: Any) -> Answer:
     """Send the endpoint's example request."""
     example = example_of(route)
-    return await face.ask(route.method, stock.path(route, example), example.body, **options)
+    return await face.ask(route.method, stock.path(route, example), stock.body(example), **options)

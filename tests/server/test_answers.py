@@ -44,6 +44,7 @@ FRESH: Final[dict[str, Any]] = {
     "workflow_id": None,
     "dependency_mode": None,
     "dependencies_met": None,
+    "cancel_requested_at": None,
 }
 
 
@@ -85,6 +86,7 @@ async def test_job_with_everything(face: Face) -> None:
         **FRESH,
         **sent,
         "id": job_id,
+        "dependencies_met": True,
         "scheduled_at": "2020-01-02T01:04:05.000006Z",
         "expires_at": "2099-12-31T23:59:59.000000Z",
         "created_at": moment(face),
@@ -211,7 +213,11 @@ async def test_heartbeat_counts_from_now_and_may_shorten(face: Face) -> None:
     await face.claim(lease_duration_secs=3600)
     for asked, secs in (({"lease_duration_secs": 5}, 5), ({}, 30)):
         answer = await face.settle("heartbeat", job_id, **asked)
-        assert answer == {"success": True, "lease_expires_at": moment(face, secs)}
+        assert answer == {
+            "success": True,
+            "lease_expires_at": moment(face, secs),
+            "cancel_requested": False,
+        }
         assert (await face.job(job_id))["lease_expires_at"] == moment(face, secs)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from projections.moments import to_text
 from tests.server.harness import Face
 from tests.server.test_answers import moment
 
@@ -115,6 +116,10 @@ async def test_stats_of_an_unknown_queue(face: Face) -> None:
         "avg_processing_time_ms": None,
         "max_job_age_seconds": None,
         "active_workers": 0,
+        "scheduled_jobs": 0,
+        "enqueued_per_minute": 0.0,
+        "throughput_per_minute": 0.0,
+        "last_claimed_at": None,
     }
     assert (await face.get("/queues")).json == []
 
@@ -144,6 +149,11 @@ async def test_stats_of_a_queue(face: Face) -> None:
         "avg_processing_time_ms": 1500.0,
         "max_job_age_seconds": 5,
         "active_workers": 1,
+        "scheduled_jobs": 1,
+        # six came and two were done in 4 minutes and 24.9 seconds, the last five minutes so far
+        "enqueued_per_minute": 1.36,
+        "throughput_per_minute": 0.45,
+        "last_claimed_at": to_text(face.clock() - 5_900_000),
     }
 
 

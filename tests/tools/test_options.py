@@ -24,6 +24,7 @@ VALUES = {
     "timeout_secs": ("60", 60),
     "retry_base_secs": ("0.5", 0.5),
     "retry_cap_secs": ("9", 9.0),
+    "retry_jitter": ("0.25", 0.25),
     "strict_queue_names": ("true", True),
     "require_lease_id": ("1", True),
     "drain_secs": ("2.5", 2.5),

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from msgspec import Raw
 
 from eventlog import FileLog
-from projections.decide import Caller, Policy, claims, duties, jobs, workers
+from projections.decide import Caller, Policy, claims, duties, jobs, settlements, workers
 from projections.specs import Claim, Completion, Failure, NewJob, NewWorker
 from projections.state import State
 from server.engine import SYSTEM, Engine
@@ -75,13 +75,13 @@ async def write_story(data_dir: Path, **options: Any) -> SimpleNamespace:
     story.do(workers.register, NewWorker(queue_name="mail", hostname="h", worker_id="w1"))
     await story.durable()  # a batch of its own: a segment ends between batches
     assert story.claim("mail") == mail
-    story.do(claims.fail, mail, Failure(worker_id="w1", error="no \x1b[31mluck"), secs=100)
+    story.do(settlements.fail, mail, Failure(worker_id="w1", error="no \x1b[31mluck"), secs=100)
     await story.durable()
     story.caller = SYSTEM
     story.do(duties.due, 10)
     story.caller = Caller("default", "key_bob", "req-2")
     assert story.claim("mail") == mail
-    story.do(claims.complete, mail, Completion(worker_id="w1", result=Raw(b'{"sent":2.50}')))
+    story.do(settlements.complete, mail, Completion(worker_id="w1", result=Raw(b'{"sent":2.50}')))
     await story.log.close()
     last = story.engine.state.position
     return SimpleNamespace(mail=mail, sms=sms, last=last, start_us=START_US, engine=story.engine)

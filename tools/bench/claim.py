@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Raw
 
 from eventlog import MemoryLog
-from projections.decide import claims, jobs
+from projections.decide import claims, jobs, settlements
 from projections.specs import Claim, Completion
 from server.engine import Engine
 from tools.bench.report import Figure
@@ -77,6 +77,6 @@ def _claim_ns(engine: Engine) -> int:
     took_ns = time.perf_counter_ns() - began_ns
     (job_id,) = claimed.answer
     done = Completion(worker_id=WORKER, result=Raw(b"null"))
-    engine.execute(claims.complete, CALLER, job_id, done)
+    engine.execute(settlements.complete, CALLER, job_id, done)
     engine.execute(jobs.create, CALLER, a_job())
     return took_ns

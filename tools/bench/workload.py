@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Raw
 
 from eventlog import FileLog, Log, SyncMode
-from projections.decide import Caller, Policy, claims, jobs
+from projections.decide import Caller, Policy, claims, jobs, settlements
 from projections.events import DEFAULT_ORG
 from projections.specs import Claim, Completion, Extension, Failure, NewJob
 from projections.state import State
@@ -84,7 +84,7 @@ def live_a_little(engine: Engine, step: int) -> None:
             engine.execute(claims.extend, CALLER, job_id, Extension(worker_id=WORKER))
         if step % _FAIL_EVERY == 0:
             failure = Failure(worker_id=WORKER, error="it did not work this time")
-            engine.execute(claims.fail, CALLER, job_id, failure)
+            engine.execute(settlements.fail, CALLER, job_id, failure)
         else:
             done = Completion(worker_id=WORKER, result=Raw(b'{"sent":true}'))
-            engine.execute(claims.complete, CALLER, job_id, done)
+            engine.execute(settlements.complete, CALLER, job_id, done)

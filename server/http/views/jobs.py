@@ -68,9 +68,10 @@ class JobDetail(Struct, frozen=True):
     lease_expires_at: str | None
     idempotency_key: str | None
     position: int
+    dependencies_met: bool | None
+    cancel_requested_at: str | None
     workflow_id: None = None
     dependency_mode: None = None
-    dependencies_met: None = None
 
 
 class JobSummary(Struct, frozen=True):
@@ -104,56 +105,20 @@ class BatchStatus(Struct, frozen=True):
     completed_at: str | None
 
 
-class ClaimedJob(Struct, frozen=True):
-    """A job in its new worker's hands."""
-
-    id: str
-    queue_name: str
-    payload: Raw
-    priority: int
-    tags: Raw | None
-    retry_count: int
-    max_retries: int
-    timeout_seconds: int
-    created_at: str
-    lease_id: str | None
-    lease_expires_at: str | None
-
-
-class Claimed(Struct, frozen=True):
-    """Answer to POST /jobs/claim."""
-
-    jobs: list[ClaimedJob]
-
-
-class Settled(Struct, frozen=True):
-    """Answer to complete."""
-
-    success: bool = True
-
-
-class FailedAttempt(Struct, frozen=True):
-    """Answer to fail: what becomes of the job."""
-
-    success: bool
-    will_retry: bool
-    status: Status
-    next_retry_at: str | None
-
-
-class Extended(Struct, frozen=True):
-    """Answer to heartbeat."""
-
-    success: bool
-    lease_expires_at: str
-
-
 class PriorityChanged(Struct, frozen=True):
     """Answer to PUT /jobs/{id}/priority."""
 
     job_id: str
     old_priority: int
     new_priority: int
+
+
+class Stopping(Struct, frozen=True):
+    """Answer to POST /jobs/{id}/cancel: cancelled, or its worker will be asked to stop."""
+
+    job_id: str
+    status: Status
+    cancel_requested: bool
 
 
 def job(entity: Job) -> JobDetail:
@@ -184,6 +149,8 @@ def job(entity: Job) -> JobDetail:
         lease_expires_at=to_text_or_none(entity.lease_until),
         idempotency_key=entity.idempotency_key,
         position=entity.position,
+        dependencies_met=None if entity.parent is None else not entity.blocked,
+        cancel_requested_at=to_text_or_none(entity.cancel_requested_at),
     )
 
 
@@ -217,21 +184,4 @@ def batch_status(entity: Job) -> BatchStatus:
         created_at=to_text(entity.created_at),
         started_at=to_text_or_none(entity.started_at),
         completed_at=to_text_or_none(entity.completed_at),
-    )
-
-
-def claimed(entity: Job) -> ClaimedJob:
-    """Give a job as its new worker needs it."""
-    return ClaimedJob(
-        id=entity.id,
-        queue_name=entity.queue,
-        payload=entity.payload,
-        priority=entity.priority,
-        tags=entity.tags,
-        retry_count=entity.retry_count,
-        max_retries=entity.max_retries,
-        timeout_seconds=entity.timeout_secs,
-        created_at=to_text(entity.created_at),
-        lease_id=entity.lease,
-        lease_expires_at=to_text_or_none(entity.lease_until),
     )

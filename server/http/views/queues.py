@@ -46,6 +46,10 @@ class QueueFigures(Struct, frozen=True):
     avg_processing_time_ms: float | None
     max_job_age_seconds: int | None
     active_workers: int
+    scheduled_jobs: int
+    enqueued_per_minute: float
+    throughput_per_minute: float
+    last_claimed_at: str | None
 
 
 class Paused(Struct, frozen=True):
@@ -107,6 +111,10 @@ def queue_figures(name: str, stats: QueueStats) -> QueueFigures:
         avg_processing_time_ms=None if average is None else average / 1_000,
         max_job_age_seconds=None if oldest is None else oldest // 1_000_000,
         active_workers=stats.active_workers,
+        scheduled_jobs=stats.scheduled_jobs,
+        enqueued_per_minute=round(stats.enqueued_per_minute, 2),
+        throughput_per_minute=round(stats.completed_per_minute, 2),
+        last_claimed_at=to_text_or_none(stats.last_claimed_at),
     )
 
 

@@ -1,0 +1,70 @@
+"""Why a job waits, as the API tells it."""
+
+from msgspec import Struct
+
+from projections.entities import Job
+from projections.lifecycle import Status
+from projections.moments import to_text, to_text_or_none
+from projections.queries import explain
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """One thing that keeps the job from being handed out, or that explains its status."""
+
+    code: str
+    message: str
+    since: str | None
+    until: str | None
+    by: str | None
+    job_id: str | None
+    limit: int | None
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """Answer to GET /jobs/{id}/explain.
+
+    `ahead` is how many jobs would be handed out before this one; `ahead_at_least` tells that more
+    were not counted.
+    """
+
+    job_id: str
+    queue_name: str
+    status: Status
+    claimable: bool
+    reasons: list[Reason]
+    ahead: int | None
+    ahead_at_least: bool
+    last_claimed_at: str | None
+    active_workers: int
+    explained_at: str
+    position: int
+
+
+def explanation(job: Job, made: explain.Explanation, now_us: int, position: int) -> Explanation:
+    """Give the explanation of a job at `now_us`, of the state at `position`."""
+    line = made.line
+    return Explanation(
+        job_id=job.id,
+        queue_name=job.queue,
+        status=job.status,
+        claimable=made.claimable,
+        reasons=[_reason(reason) for reason in made.reasons],
+        ahead=None if line is None else line.ahead,
+        ahead_at_least=line is not None and line.at_least,
+        last_claimed_at=to_text_or_none(made.last_claimed_at),
+        active_workers=made.active_workers,
+        explained_at=to_text(now_us),
+        position=position,
+    )
+
+
+def _reason(reason: explain.Reason) -> Reason:
+    return Reason(
+        code=reason.code,
+        message=reason.message,
+        since=to_text_or_none(reason.since),
+        until=to_text_or_none(reason.until),
+        by=reason.by,
+        job_id=reason.job_id,
+        limit=reason.limit,
+    )
