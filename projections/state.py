@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from projections.agenda import Agenda, Duty
+from projections.columns import Columns, Tagged
 from projections.entities import ApiKey, Job, Queue, Worker
 from projections.lifecycle import WAITING, Status
 from projections.rawjson import words
@@ -45,6 +46,7 @@ class State:
     __slots__ = (
         "agenda",
         "before_change",
+        "columns",
         "dependants",
         "idempotency",
         "keys_by_hash",
@@ -59,7 +61,8 @@ class State:
         self.shelves: dict[str, dict[str, Shelf]] = {}
         self.dependants: dict[str, dict[str, Job]] = {}
         self.idempotency: dict[tuple[str, str], Job] = {}
-        self.tags: dict[tuple[str, str], dict[int, Job]] = {}
+        self.columns = Columns()
+        self.tags: dict[tuple[str, str], Tagged] = {}
         self.keys_by_hash: dict[str, ApiKey] = {}
         self.before_change: Callable[[Job], None] | None = None
         for job in self.tables.jobs.values():
@@ -109,10 +112,9 @@ class State:
         self.shelves[job.org][job.queue].leave(job)
         if job.idempotency_key is not None:
             del self.idempotency[job.org, job.idempotency_key]
+        self.columns.remove(job)
         for word in words(job.tags):
-            tagged = self.tags[job.org, word]
-            del tagged[job.seq]
-            if not tagged:
+            if not self.tags[job.org, word].remove(self.columns):
                 del self.tags[job.org, word]
 
     def remove_queue(self, queue: Queue) -> None:
@@ -139,6 +141,7 @@ class State:
 
     def put_back(self, job: Job) -> None:
         """Put a job that was lifted and changed where it belongs now."""
+        self.columns.put(job)
         self._place(job)
 
     def expect(self, worker: Worker) -> None:
@@ -153,11 +156,12 @@ class State:
         if job.idempotency_key is not None:
             self.idempotency[job.org, job.idempotency_key] = job
         for word in words(job.tags):
-            self.tags.setdefault((job.org, word), {})[job.seq] = job
+            self.tags.setdefault((job.org, word), Tagged()).add(job.seq)
         shelf = self.shelves.setdefault(job.org, {}).get(job.queue)
         if shelf is None:
             shelf = self.shelves[job.org][job.queue] = Shelf()
         shelf.enter(job)
+        self.columns.add(job)
 
     def _place(self, job: Job) -> None:
         self.shelves[job.org][job.queue].add(job)

@@ -16,8 +16,6 @@ from projections.decide.actions import Action
 from projections.queries.jobs import Matching
 from server.engine import Engine
 
-_ROWS_PER_TURN = 65_536
-
 
 class Performed(Struct, frozen=True):
     """How many jobs matched, and those that were changed, or would be; oldest first."""
@@ -60,11 +58,17 @@ async def rehearse(engine: Engine, caller: Caller, action: Action) -> Performed:
 async def _matching(engine: Engine, caller: Caller, action: Action) -> list[str]:
     """Give the ids of the jobs that match, oldest first, as many as the action may take."""
     state = engine.state
-    matching = Matching(state, caller.org, action.filter, caller.may_use, ids=action.job_ids)
-    while not matching.step(_ROWS_PER_TURN):  # noqa: ASYNC110 - a pause, not a poll
+    matching = Matching(
+        state,
+        caller.org,
+        action.filter,
+        caller.may_use,
+        ids=action.job_ids,
+        jobs_max=action.jobs_max,
+    )
+    while not matching.step():  # noqa: ASYNC110 - a pause, not a poll
         await asyncio.sleep(0)
-    ids = matching.ids()
-    return ids if action.jobs_max is None else ids[: action.jobs_max]
+    return matching.ids()
 
 
 def _parts(job_ids: list[str]) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ They must be the same: nothing derived may hold a fact of its own. Nothing here 
 from collections.abc import Iterator
 
 from projections.agenda import Agenda
+from projections.columns import GONE, Columns
 from projections.lifecycle import Status
 from projections.shelf import Shelf
 from projections.state import State
@@ -19,20 +20,48 @@ def differences(folded: State) -> list[str]:
 
 
 def _compare(folded: State, rebuilt: State) -> Iterator[str]:
-    if folded.idempotency != rebuilt.idempotency:
-        yield "idempotency keys"
-    if folded.dependants != rebuilt.dependants:
-        yield "jobs that wait for a parent"
-    if {word: jobs for word, jobs in folded.tags.items() if jobs} != rebuilt.tags:
-        yield "tags"
-    if folded.keys_by_hash != rebuilt.keys_by_hash:
-        yield "API keys by hash"
-    if _agenda(folded.agenda) != _agenda(rebuilt.agenda):
-        yield "agenda"
+    compared = {
+        "idempotency keys": (folded.idempotency, rebuilt.idempotency),
+        "jobs that wait for a parent": (folded.dependants, rebuilt.dependants),
+        "tags": (_tags(folded), _tags(rebuilt)),
+        "columns": (_rows(folded.columns), _rows(rebuilt.columns)),
+        "API keys by hash": (folded.keys_by_hash, rebuilt.keys_by_hash),
+        "agenda": (_agenda(folded.agenda), _agenda(rebuilt.agenda)),
+    }
+    yield from (name for name, (one, other) in compared.items() if one != other)
     for org, shelves in folded.shelves.items():
         for name, shelf in shelves.items():
-            other = rebuilt.shelf(org, name)
-            yield from (f"{what} of queue {name}" for what in _compare_shelf(shelf, other))
+            other_shelf = rebuilt.shelf(org, name)
+            yield from (f"{what} of queue {name}" for what in _compare_shelf(shelf, other_shelf))
+
+
+def _tags(state: State) -> dict[tuple[str, str], list[int]]:
+    return {word: list(tagged.live(state.columns)) for word, tagged in state.tags.items()}
+
+
+def _rows(columns: Columns) -> list[tuple[object, ...]]:
+    """Give the row of every job, with texts in place of numbers that depend on history."""
+    found: list[tuple[object, ...]] = []
+    for number in sorted(columns.chunks):
+        chunk = columns.chunks[number]
+        for row, code in enumerate(chunk.status):
+            if code != GONE:
+                found.append(
+                    (
+                        chunk.base + row if chunk.seqs is None else chunk.seqs[row],
+                        code,
+                        chunk.priority[row],
+                        chunk.retry_count[row],
+                        chunk.created_at[row],
+                        chunk.updated_at[row],
+                        chunk.scheduled_at[row],
+                        chunk.completed_at[row],
+                        chunk.id_key[row],
+                        columns.queues.texts[chunk.queue[row]],
+                        columns.kinds.texts[chunk.kind[row]],
+                    )
+                )
+    return found
 
 
 def _compare_shelf(folded: Shelf, rebuilt: Shelf) -> Iterator[str]:
@@ -47,9 +76,9 @@ def _compare_shelf(folded: Shelf, rebuilt: Shelf) -> Iterator[str]:
         yield "outcomes by minute"
 
 
-def _minutes(shelf: Shelf) -> dict[int, tuple[int, int, int]]:
+def _minutes(shelf: Shelf) -> dict[int, tuple[int, int, int, int]]:
     found = {
-        minute: (outcomes.completed, outcomes.failed, outcomes.processing_us)
+        minute: (outcomes.created, outcomes.completed, outcomes.failed, outcomes.processing_us)
         for minute, outcomes in shelf.minutes.items()
     }
     # A minute whose jobs were all revived counts nothing, as one that was never counted.

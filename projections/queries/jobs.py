@@ -1,39 +1,44 @@
 """Which jobs match, in which order, which page; and how many there are of each status.
 
-A listing starts from the smallest index that covers its filter, so its cost is that of the
-candidates, not of all jobs. Scope: ``visible`` says which queues the caller may see.
+A search runs in slices; ``find`` runs one to its end. Scope: ``visible`` says which queues the
+caller may see.
 """
 
-import heapq
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
+import numpy as np
 from msgspec import Struct
 
+from projections.columns import CHUNK_BITS, Chunk
 from projections.entities import Job
 from projections.lifecycle import Status
-from projections.rawjson import job_type
+from projections.queries.search import (
+    Filter,
+    Numbers,
+    Visible,
+    order_key,
+    ranks_of,
+    seqs_of,
+)
 from projections.specs import JobFilter
 from projections.state import State
 
-Visible = Callable[[str], bool]
-
-_STATUSES: Final = {status.value: status for status in Status}
-_EARLIEST: Final = -(1 << 62)
-_JOBS_MAX: Final = 1 << 62  # more than there can be; islice takes no number beyond 63 bits
-
-# Times and texts that a job does not have sort before all others.
-ORDERS: Final[dict[str, Callable[[Job], Any]]] = {
-    "created_at": lambda job: job.seq,
-    "updated_at": lambda job: job.updated_at,
-    "scheduled_at": lambda job: _EARLIEST if job.scheduled_at is None else job.scheduled_at,
-    "completed_at": lambda job: _EARLIEST if job.completed_at is None else job.completed_at,
-    "priority": lambda job: job.priority,
-    "status": lambda job: job.status.value,
-    "queue_name": lambda job: job.queue,
-    "retry_count": lambda job: job.retry_count,
-}
+ORDERS: Final = frozenset(
+    {
+        "created_at",
+        "updated_at",
+        "scheduled_at",
+        "completed_at",
+        "priority",
+        "status",
+        "queue_name",
+        "retry_count",
+    }
+)
+_CHUNKS_PER_SLICE: Final = 8
+_TEXTS_PER_SLICE: Final = 20_000
+_JOBS_MAX: Final = 1 << 62  # more than there can be
 
 
 class Page(Struct, frozen=True):
@@ -45,37 +50,159 @@ class Page(Struct, frozen=True):
 
 def find(state: State, org: str, wanted: JobFilter, visible: Visible) -> Page:
     """Give the page that `wanted` asks for; an unknown order falls back to time of creation."""
-    by_creation = wanted.order_by not in ORDERS or wanted.order_by == "created_at"
-    candidates = _candidates(state, org, wanted)
-    end = min(wanted.offset + wanted.limit + 1, _JOBS_MAX)
-    if candidates is None and by_creation:
-        jobs = state.tables.jobs.values()
-        in_order = reversed(jobs) if wanted.descending else jobs
-        matching = (job for job in in_order if job.org == org and _matches(job, wanted, visible))
-        best = list(islice(matching, end))
-    else:
-        order = ORDERS.get(wanted.order_by, ORDERS["created_at"])
-        every = state.tables.jobs.values() if candidates is None else candidates
-        matching = (job for job in every if job.org == org and _matches(job, wanted, visible))
-        pick = heapq.nlargest if wanted.descending else heapq.nsmallest
-        best = pick(end, matching, key=lambda job: (order(job), job.seq))
-    return Page(best[wanted.offset : end - 1], len(best) == end)
+    search = Search(state, org, wanted, visible)
+    while not search.step():
+        pass
+    return search.page()
+
+
+class Search:
+    """One page in the making. Times and texts that a job does not have sort before all others."""
+
+    def __init__(self, state: State, org: str, wanted: JobFilter, visible: Visible) -> None:
+        self._filter = Filter(state, org, wanted, visible)
+        self._wanted = wanted
+        chunks = self._filter.chunks()
+        # Met in the order of creation that breaks ties, so that the first k of equals are the best.
+        self._chunks = chunks if wanted.descending else chunks[::-1]  # taken from the end
+        self._end = min(wanted.offset + wanted.limit + 1, _JOBS_MAX)
+        order_by = wanted.order_by if wanted.order_by in ORDERS else "created_at"
+        self._best: _ByCreation | _ByKey
+        if order_by == "created_at":
+            self._best = _ByCreation(wanted.offset, self._end, descending=wanted.descending)
+        else:
+            self._best = _ByKey(state, order_by, self._end, descending=wanted.descending)
+
+    def step(self) -> bool:
+        """Search a few milliseconds' worth further; True when the page is found."""
+        if not self._filter.prepare(_TEXTS_PER_SLICE):
+            return False
+        slices = 1 if self._filter.reads_payloads else _CHUNKS_PER_SLICE
+        for _ in range(slices):
+            if not self._chunks or self._best.full:
+                return True
+            found = self._filter.rows(self._chunks.pop())
+            if found is not None and len(found[1]):
+                self._best.take(*found)
+        return not self._chunks or self._best.full
+
+    def page(self) -> Page:
+        """Give the page as it is now, once it is found."""
+        seqs = self._best.seqs()
+        has_more = self._best.found >= self._end
+        if isinstance(self._best, _ByKey):
+            seqs = seqs[self._wanted.offset :]
+        jobs = (self._filter.job(seq) for seq in seqs[: self._wanted.limit])
+        return Page([job for job in jobs if job is not None], has_more)
 
 
 class Matching:
-    """placeholder"""
+    """All jobs that match, oldest first, up to `jobs_max`; with `ids` only those among them."""
 
     def __init__(
-        self, state: State, org: str, wanted: JobFilter, visible: Visible, *, ids: Any = None
+        self,
+        state: State,
+        org: str,
+        wanted: JobFilter,
+        visible: Visible,
+        *,
+        ids: Iterable[str] | None = None,
+        jobs_max: int | None = None,
     ) -> None:
-        every = state.tables.jobs.values() if ids is None else by_ids(state, org, ids, visible)
-        self._ids = [job.id for job in every if job.org == org and _matches(job, wanted, visible)]
+        self._filter = Filter(state, org, wanted, visible)
+        self._chunks = self._filter.chunks()[::-1]
+        self._jobs_max = _JOBS_MAX if jobs_max is None else jobs_max
+        self._among: set[int] | None = None
+        self._found: list[str] = []
+        if ids is not None:
+            self._among = {job.seq for job in by_ids(state, org, ids, visible)}
+            wanted_chunks = {seq >> CHUNK_BITS for seq in self._among}
+            self._chunks = [number for number in self._chunks if number in wanted_chunks]
 
-    def step(self, rows: int) -> bool:
-        return True
+    def step(self) -> bool:
+        """Search a few milliseconds' worth further; True when all are found."""
+        if not self._filter.prepare(_TEXTS_PER_SLICE):
+            return False
+        if self._chunks and len(self._found) < self._jobs_max:
+            found = self._filter.rows(self._chunks.pop())
+            if found is not None:
+                self._collect(seqs_of(*found))
+        return not self._chunks or len(self._found) >= self._jobs_max
 
     def ids(self) -> list[str]:
-        return self._ids
+        """Give the ids that were found."""
+        return self._found[: self._jobs_max]
+
+    def _collect(self, seqs: Numbers) -> None:
+        for seq in seqs.tolist():
+            if self._among is None or seq in self._among:
+                job = self._filter.job(seq)
+                if job is not None:
+                    self._found.append(job.id)
+
+
+class _ByCreation:
+    """The page by order of creation: what stands before it is counted, never collected."""
+
+    def __init__(self, offset: int, end: int, *, descending: bool) -> None:
+        self.found = 0
+        self._offset = offset
+        self._end = end
+        self._step = -1 if descending else 1
+        self._seqs: list[int] = []
+
+    @property
+    def full(self) -> bool:
+        return self.found >= self._end
+
+    def take(self, chunk: Chunk, rows: Numbers) -> None:
+        begin = max(self._offset - self.found, 0)
+        end = max(self._end - self.found, 0)
+        self._seqs.extend(seqs_of(chunk, rows[:: self._step][begin:end]).tolist())
+        self.found += len(rows)
+
+    def seqs(self) -> list[int]:
+        return self._seqs
+
+
+class _ByKey:
+    """The best so far by a key, equals by order of creation."""
+
+    full = False
+
+    def __init__(self, state: State, order_by: str, end: int, *, descending: bool) -> None:
+        self.found = 0
+        self._order_by = order_by
+        self._ranks = ranks_of(state, order_by)
+        self._end = end
+        self._sign = -1 if descending else 1
+        self._keys: Numbers = np.zeros(0, dtype=np.int64)
+        self._seqs: Numbers = np.zeros(0, dtype=np.int64)
+
+    def take(self, chunk: Chunk, rows: Numbers) -> None:
+        self.found += len(rows)
+        keys = order_key(chunk, self._order_by, self._ranks)[rows] * self._sign
+        if len(self._keys) >= self._end:
+            # Equals that come later in the order of creation are no better than what is held.
+            better = keys < self._keys[-1]
+            rows, keys = rows[better], keys[better]
+        if not len(rows):
+            return
+        if self._end < len(keys):
+            near = keys <= np.partition(keys, self._end - 1)[self._end - 1]
+            rows, keys = rows[near], keys[near]
+        seqs = seqs_of(chunk, rows)
+        if self._sign < 0:
+            keys, seqs = keys[::-1], seqs[::-1]
+        # Held ones are first, and a stable sort keeps equals in that order.
+        keys = np.concatenate((self._keys, keys))
+        seqs = np.concatenate((self._seqs, seqs))
+        order = np.argsort(keys, kind="stable")[: self._end]
+        self._keys, self._seqs = keys[order], seqs[order]
+
+    def seqs(self) -> list[int]:
+        seqs: list[int] = self._seqs.tolist()
+        return seqs
 
 
 def counts(state: State, org: str, visible: Visible) -> dict[Status, int]:
@@ -88,44 +215,3 @@ def by_ids(state: State, org: str, ids: Iterable[str], visible: Visible) -> list
     """Give those of the jobs that exist, in the order asked."""
     jobs = (state.job(org, job_id) for job_id in dict.fromkeys(ids))
     return [job for job in jobs if job is not None and visible(job.queue)]
-
-
-def _candidates(state: State, org: str, wanted: JobFilter) -> Iterable[Job] | None:
-    """Give the jobs of the index that covers the filter, in no order; nothing when none does."""
-    if wanted.tag is not None:
-        return state.tags.get((org, wanted.tag), {}).values()
-    if wanted.queue_name is None and wanted.statuses is None:
-        return None
-    return _shelved(state, org, wanted)
-
-
-def _shelved(state: State, org: str, wanted: JobFilter) -> Iterator[Job]:
-    shelves = state.shelves.get(org, {})
-    if wanted.queue_name is not None:
-        shelves = {name: shelf for name, shelf in shelves.items() if name == wanted.queue_name}
-    statuses = list(Status)
-    if wanted.statuses is not None:
-        statuses = [_STATUSES[name] for name in sorted(wanted.statuses) if name in _STATUSES]
-    places = (shelf.by_status[status] for shelf in shelves.values() for status in statuses)
-    return chain.from_iterable(place.values() for place in places)
-
-
-def _matches(job: Job, wanted: JobFilter, visible: Visible) -> bool:
-    return (
-        visible(job.queue)
-        and (wanted.queue_name is None or job.queue == wanted.queue_name)
-        and (wanted.statuses is None or job.status.value in wanted.statuses)
-        and (wanted.created_after is None or job.created_at >= wanted.created_after)
-        and (wanted.created_before is None or job.created_at < wanted.created_before)
-        and (wanted.job_type is None or job_type(job.payload) == wanted.job_type)
-        and (wanted.q is None or _found_in(job, wanted.q.lower()))
-    )
-
-
-def _found_in(job: Job, text: str) -> bool:
-    """Free text: the start of the id, or a part of the queue name or job type."""
-    return (
-        job.id.startswith(text)
-        or text in job.queue.lower()
-        or text in job_type(job.payload).lower()
-    )

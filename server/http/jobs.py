@@ -1,5 +1,6 @@
 """Handlers of jobs before and after a worker has them."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -146,7 +147,10 @@ async def batch_status(call: Call) -> Answer:
 
 async def _page(call: Call, wanted: JobFilter) -> Answer:
     caller = call.caller
-    page = queries.find(call.engine.state, caller.org, wanted, caller.may_use)
+    search = queries.Search(call.engine.state, caller.org, wanted, caller.may_use)
+    while not search.step():  # noqa: ASYNC110 - a pause, not a poll
+        await asyncio.sleep(0)
+    page = search.page()
     view = [views.summary(job) for job in page.jobs]
     return await reply(call, view, has_more=page.has_more)
 
@@ -165,6 +169,7 @@ def _filter(query: Query) -> JobFilter:
         tag=query.get("tag") or None,
         q=query.get("q") or None,
         job_type=query.get("job_type") or None,
+        contains=query.get("contains") or None,
         created_after=_moment(query, "created_after"),
         created_before=_moment(query, "created_before"),
         order_by=query.get("order_by", "created_at"),

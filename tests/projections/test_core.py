@@ -31,6 +31,7 @@ from projections.specs import (
     WorkerPulse,
 )
 from tests.build import Bench, a_caller, a_job
+from tests.projections.naive import ORDERS
 
 
 def everything(_: str) -> bool:
@@ -447,9 +448,9 @@ def test_listing_matches_a_plain_filter_for_every_order_and_page() -> None:
         ),
     ]
     for wanted, keep in plain:
-        for order in [*queries.ORDERS, "nonsense"]:
+        for order in [*ORDERS, "nonsense"]:
             for descending in (True, False):
-                key = queries.ORDERS.get(order, queries.ORDERS["created_at"])
+                key = ORDERS.get(order, ORDERS["created_at"])
                 expected = sorted(
                     filter(keep, everyone), key=lambda job: (key(job), job.seq), reverse=descending
                 )

@@ -1,0 +1,218 @@
+"""Every job as a row of numbers, in chunks by order of creation: what listings filter and sort by.
+
+Derived from the jobs, never stored. Plain arrays, so that writing a row is cheap; the queries lay
+vector operations over the same memory. A chunk most of whose jobs are gone is packed, so that
+memory follows the jobs that there are, not those that there have been.
+"""
+
+from array import array
+from collections.abc import Iterator
+from typing import Final
+
+from projections.entities import Job
+from projections.lifecycle import Status
+from projections.rawjson import job_type
+
+CHUNK_BITS: Final = 13
+CHUNK_ROWS: Final = 1 << CHUNK_BITS
+_PACKED_BELOW: Final = CHUNK_ROWS // 16
+
+GONE: Final = 0
+"""Status code of a row without a job."""
+CODES: Final = {status: code for code, status in enumerate(Status, start=1)}
+STATUSES: Final = (None, *Status)
+"""Status code -> status."""
+_UUID: Final = 36
+NEVER: Final = -(1 << 62)
+"""Stands for a time that a job does not have: before all others."""
+
+_TYPES: Final = {
+    "status": "b",
+    "priority": "b",
+    "retry_count": "i",
+    "queue": "i",
+    "kind": "i",
+    "created_at": "q",
+    "updated_at": "q",
+    "scheduled_at": "q",
+    "completed_at": "q",
+    "id_key": "Q",
+}
+_BLANK: Final = {
+    name: array(code, bytes(array(code).itemsize * CHUNK_ROWS)) for name, code in _TYPES.items()
+}
+
+
+class Numbered:
+    """Texts, or pairs of them, by number; a number whose last user is gone is given out again."""
+
+    __slots__ = ("_free", "_numbers", "_users", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[tuple[str, ...]] = []
+        self._numbers: dict[tuple[str, ...], int] = {}
+        self._users: list[int] = []
+        self._free: list[int] = []
+
+    def number(self, *text: str) -> int | None:
+        """Give the number of a text that is in use."""
+        return self._numbers.get(text)
+
+    def take(self, *text: str) -> int:
+        """Give the text's number, counting one more user."""
+        number = self._numbers.get(text)
+        if number is None:
+            number = self._new(text)
+        self._users[number] += 1
+        return number
+
+    def drop(self, number: int) -> None:
+        """Count one user less."""
+        self._users[number] -= 1
+        if not self._users[number]:
+            del self._numbers[self.texts[number]]
+            self._free.append(number)
+
+    def _new(self, text: tuple[str, ...]) -> int:
+        if self._free:
+            number = self._free.pop()
+            self.texts[number] = text
+        else:
+            number = len(self.texts)
+            self.texts.append(text)
+            self._users.append(0)
+        self._numbers[text] = number
+        return number
+
+
+class Chunk:
+    """Rows of jobs whose order of creation shares all but its last bits; `seqs` once it is packed."""
+
+    __slots__ = (*_TYPES, "_rows", "base", "live", "seqs")
+
+    def __init__(self, base: int) -> None:
+        self.base = base
+        self.live = 0
+        self.seqs: array[int] | None = None
+        self._rows: dict[int, int] | None = None
+        self.status = _BLANK["status"][:]
+        self.priority = _BLANK["priority"][:]
+        self.retry_count = _BLANK["retry_count"][:]
+        self.queue = _BLANK["queue"][:]
+        self.kind = _BLANK["kind"][:]
+        self.created_at = _BLANK["created_at"][:]
+        self.updated_at = _BLANK["updated_at"][:]
+        self.scheduled_at = _BLANK["scheduled_at"][:]
+        self.completed_at = _BLANK["completed_at"][:]
+        self.id_key = _BLANK["id_key"][:]
+
+    def row(self, seq: int) -> int | None:
+        """Give the row of a job; nothing when it was packed away."""
+        return seq - self.base if self._rows is None else self._rows.get(seq)
+
+    def pack(self) -> None:
+        """Keep the rows that hold a job, and no others."""
+        rows = [row for row, code in enumerate(self.status) if code != GONE]
+        old = self.seqs
+        self.seqs = array("q", (self.base + row if old is None else old[row] for row in rows))
+        self._rows = {seq: row for row, seq in enumerate(self.seqs)}
+        for name, code in _TYPES.items():
+            column = getattr(self, name)
+            setattr(self, name, array(code, (column[row] for row in rows)))
+
+
+class Columns:
+    """All chunks, by number."""
+
+    __slots__ = ("_newest", "chunks", "kinds", "queues")
+
+    def __init__(self) -> None:
+        self._newest = -1
+        self.chunks: dict[int, Chunk] = {}
+        self.queues = Numbered()
+        """(organization, queue name)"""
+        self.kinds = Numbered()
+        """job types"""
+
+    def add(self, job: Job) -> None:
+        """Take in a new job, with what never changes in its life."""
+        self._newest = number = job.seq >> CHUNK_BITS
+        chunk = self.chunks.get(number)
+        if chunk is None:
+            chunk = self.chunks[number] = Chunk(number << CHUNK_BITS)
+        row = job.seq - chunk.base
+        chunk.live += 1
+        chunk.queue[row] = self.queues.take(job.org, job.queue)
+        chunk.kind[row] = self.kinds.take(job_type(job.payload))
+        chunk.created_at[row] = job.created_at
+        chunk.id_key[row] = id_key(job.id)
+        self.put(job)
+
+    def put(self, job: Job) -> None:
+        """Note what may have changed."""
+        chunk = self.chunks[job.seq >> CHUNK_BITS]
+        row = chunk.row(job.seq)
+        assert row is not None
+        chunk.status[row] = CODES[job.status]
+        chunk.priority[row] = job.priority
+        chunk.retry_count[row] = job.retry_count
+        chunk.updated_at[row] = job.updated_at
+        chunk.scheduled_at[row] = NEVER if job.scheduled_at is None else job.scheduled_at
+        chunk.completed_at[row] = NEVER if job.completed_at is None else job.completed_at
+
+    def remove(self, job: Job) -> None:
+        """Forget a job."""
+        number = job.seq >> CHUNK_BITS
+        chunk = self.chunks[number]
+        row = chunk.row(job.seq)
+        assert row is not None
+        self.queues.drop(chunk.queue[row])
+        self.kinds.drop(chunk.kind[row])
+        chunk.status[row] = GONE
+        chunk.live -= 1
+        if number == self._newest:
+            return  # more rows are to come
+        if not chunk.live:
+            del self.chunks[number]
+        elif chunk.live < _PACKED_BELOW and 2 * chunk.live < len(chunk.status):
+            chunk.pack()
+
+    def has(self, seq: int) -> bool:
+        """Whether there is a job of this number."""
+        chunk = self.chunks.get(seq >> CHUNK_BITS)
+        row = None if chunk is None else chunk.row(seq)
+        return chunk is not None and row is not None and chunk.status[row] != GONE
+
+
+class Tagged:
+    """The jobs that carry a word, by order of creation; those that are gone vanish in time."""
+
+    __slots__ = ("_gone", "seqs")
+
+    def __init__(self) -> None:
+        self.seqs = array("q")
+        self._gone = 0
+
+    def add(self, seq: int) -> None:
+        """Take in the newest job."""
+        self.seqs.append(seq)
+
+    def remove(self, columns: Columns) -> bool:
+        """Count one job that is gone from `columns`; tell whether any is left."""
+        self._gone += 1
+        if 2 * self._gone > len(self.seqs):
+            self.seqs = array("q", self.live(columns))
+            self._gone = 0
+        return bool(self.seqs)
+
+    def live(self, columns: Columns) -> Iterator[int]:
+        """Give the jobs that there are."""
+        return (seq for seq in self.seqs if columns.has(seq))
+
+
+def id_key(job_id: str) -> int:
+    """Give the first 64 bits of a UUID as a number that sorts as the text does; 0 for other ids."""
+    try:
+        return int(f"{job_id[:8]}{job_id[9:13]}{job_id[14:18]}", 16) if len(job_id) == _UUID else 0
+    except ValueError:
+        return 0

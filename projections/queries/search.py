@@ -1,0 +1,251 @@
+"""Finds jobs among millions by vector operations over their columns, a slice at a time.
+
+A slice is a few chunks of rows, so that whoever asks can let others in between; the state may go on
+changing meanwhile. Jobs created after the start are not found, jobs removed or changed so that they
+match no more are left out.
+"""
+
+from array import array
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from projections.columns import CHUNK_BITS, CODES, GONE, STATUSES, Chunk
+from projections.entities import Job
+from projections.lifecycle import Status
+from projections.specs import JobFilter
+from projections.state import State
+
+Visible = Callable[[str], bool]
+Mask = NDArray[np.bool_]
+Numbers = NDArray[np.int64]
+
+_STATUSES: Final = {status.value: status for status in Status}
+_ID_KEY_DIGITS: Final = 16
+_DASHES: Final = (8, 13, 18, 23)
+_HEX: Final = frozenset("0123456789abcdef")
+_TYPES: Final = {"b": np.int8, "i": np.int32, "q": np.int64, "Q": np.uint64}
+
+
+def column(values: "array[int]") -> NDArray[Any]:
+    """Lay a vector over a column; it must be dropped before the column grows, which it never does."""
+    return np.frombuffer(values, dtype=_TYPES[values.typecode])
+
+
+class Filter:
+    """A filter made ready: tables that say, for each code in a column, whether it matches."""
+
+    def __init__(self, state: State, org: str, wanted: JobFilter, visible: Visible) -> None:
+        self.wanted = wanted
+        self.seq_last = state.tables.seq
+        self._state = state
+        columns = state.columns
+        names = None if wanted.queue_name is None else {wanted.queue_name}
+        self._queues = np.fromiter(
+            (
+                place[0] == org and (names is None or place[1] in names) and visible(place[1])
+                for place in columns.queues.texts
+            ),
+            dtype=np.bool_,
+        )
+        self._statuses = np.array([code != GONE for code in range(len(STATUSES))])
+        if wanted.statuses is not None:
+            asked = {_STATUSES.get(name) for name in wanted.statuses}
+            self._statuses &= np.array([status in asked for status in STATUSES])
+        self._kind = None if wanted.job_type is None else columns.kinds.number(wanted.job_type)
+        self._tagged = None if wanted.tag is None else state.tags.get((org, wanted.tag))
+        self._text = None if wanted.q is None else _Text(state, wanted.q)
+        self._needle = None if wanted.contains is None else wanted.contains.encode()
+
+    @property
+    def reads_payloads(self) -> bool:
+        """Whether rows are matched one by one."""
+        return self._needle is not None
+
+    def prepare(self, texts_max: int) -> bool:
+        """Go on with what must be known first, by up to so many texts; True when it is."""
+        return self._text is None or self._text.prepare(texts_max)
+
+    def chunks(self) -> list[int]:
+        """Give the numbers of the chunks that may hold a match, oldest first."""
+        wanted, every = self.wanted, self._state.columns.chunks
+        if not self._statuses.any() or not self._queues.any():
+            return []
+        if (wanted.tag is not None and self._tagged is None) or (
+            wanted.job_type is not None and self._kind is None
+        ):
+            return []
+        numbers: Iterator[int] = iter(every)
+        if self._tagged is not None:
+            tagged = np.unique(column(self._tagged.seqs) >> CHUNK_BITS)
+            numbers = (number for number in tagged.tolist() if number in every)
+        return sorted(numbers)
+
+    def rows(self, number: int) -> tuple[Chunk, Numbers] | None:
+        """Give the rows of a chunk that match, in order of creation; nothing when it is gone."""
+        chunk = self._state.columns.chunks.get(number)
+        if chunk is None:
+            return None
+        mask = self._statuses[column(chunk.status)]
+        mask &= _taken(self._queues, column(chunk.queue))
+        if chunk.base + len(chunk.status) > self.seq_last + 1:
+            mask &= _seqs(chunk) <= self.seq_last
+        self._restrict_times(chunk, mask)
+        if self._kind is not None:
+            mask &= column(chunk.kind) == self._kind
+        if self._tagged is not None:
+            mask &= self._carries_tag(chunk)
+        if self._text is not None:
+            mask &= self._text.mask(chunk)
+        rows = np.flatnonzero(mask)
+        if self._needle is not None and len(rows):
+            rows = np.array(
+                [row for row in rows.tolist() if self._contains(chunk, row)], dtype=np.int64
+            )
+        return chunk, rows
+
+    def job(self, seq: int) -> Job | None:
+        """Give a job that was found, if it is still there and in one of the statuses asked for."""
+        chunk = self._state.columns.chunks.get(seq >> CHUNK_BITS)
+        row = None if chunk is None else chunk.row(seq)
+        if chunk is None or row is None or not self._statuses[chunk.status[row]]:
+            return None
+        return self._at(chunk, row, seq)
+
+    def _at(self, chunk: Chunk, row: int, seq: int) -> Job:
+        org, queue = self._state.columns.queues.texts[chunk.queue[row]]
+        status = STATUSES[chunk.status[row]]
+        assert status is not None
+        return self._state.shelves[org][queue].by_status[status][seq]
+
+    def _restrict_times(self, chunk: Chunk, mask: Mask) -> None:
+        wanted = self.wanted
+        if wanted.created_after is not None:
+            mask &= column(chunk.created_at) >= wanted.created_after
+        if wanted.created_before is not None:
+            mask &= column(chunk.created_at) < wanted.created_before
+
+    def _carries_tag(self, chunk: Chunk) -> Mask:
+        assert self._tagged is not None
+        tagged, seqs = column(self._tagged.seqs), _seqs(chunk)
+        begin, end = np.searchsorted(tagged, (seqs[0], seqs[-1] + 1)).tolist()
+        mask = np.zeros(len(seqs), dtype=np.bool_)
+        found = np.searchsorted(seqs, tagged[begin:end])
+        mask[found[seqs[found] == tagged[begin:end]]] = True
+        return mask
+
+    def _contains(self, chunk: Chunk, row: int) -> bool:
+        assert self._needle is not None
+        seq = chunk.base + row if chunk.seqs is None else chunk.seqs[row]
+        return self._needle in bytes(self._at(chunk, row, seq).payload)
+
+
+class _Text:
+    """Free text: the start of an id, or a part of a queue's name or a job type, in any case."""
+
+    def __init__(self, state: State, text: str) -> None:
+        self._state = state
+        self._text = text.lower()
+        self._queues = np.fromiter(
+            (self._text in place[1].lower() for place in state.columns.queues.texts),
+            dtype=np.bool_,
+        )
+        self._kinds: list[bool] = []
+        self._kinds_table: Mask = np.zeros(0, dtype=np.bool_)
+        self._keys = _key_range(self._text)
+
+    def prepare(self, texts_max: int) -> bool:
+        """Look at the next job types."""
+        texts, done = self._state.columns.kinds.texts, len(self._kinds)
+        part = texts[done : done + texts_max]
+        self._kinds.extend(self._text in kind[0].lower() for kind in part)
+        if len(self._kinds) < len(texts):
+            return False
+        self._kinds_table = np.array(self._kinds, dtype=np.bool_)
+        return True
+
+    def mask(self, chunk: Chunk) -> Mask:
+        mask = _taken(self._queues, column(chunk.queue))
+        mask |= _taken(self._kinds_table, column(chunk.kind))
+        keys = column(chunk.id_key)
+        doubtful = keys == 0
+        if self._keys is not None:
+            first, last = self._keys
+            within = (keys >= np.uint64(first)) & (keys <= np.uint64(last))
+            if first == last:
+                doubtful |= within  # the text may be longer than the key
+            else:
+                mask |= within & ~doubtful
+        doubtful &= ~mask
+        doubtful &= column(chunk.status) != GONE
+        for row in np.flatnonzero(doubtful).tolist():
+            mask[row] = self._begins_id(chunk, row)
+        return mask
+
+    def _begins_id(self, chunk: Chunk, row: int) -> bool:
+        columns = self._state.columns
+        org, queue = columns.queues.texts[chunk.queue[row]]
+        status = STATUSES[chunk.status[row]]
+        assert status is not None
+        seq = chunk.base + row if chunk.seqs is None else chunk.seqs[row]
+        return self._state.shelves[org][queue].by_status[status][seq].id.startswith(self._text)
+
+
+def order_key(chunk: Chunk, order_by: str, ranks: NDArray[np.int64] | None) -> Numbers:
+    """Give what the rows of a chunk are sorted by; `ranks` orders codes by their text."""
+    if order_by == "status":
+        assert ranks is not None
+        by_status: Numbers = ranks[column(chunk.status)]
+        return by_status
+    if order_by == "queue_name":
+        assert ranks is not None
+        return _taken(ranks, column(chunk.queue))
+    keys: Numbers = column(getattr(chunk, order_by)).astype(np.int64)
+    return keys
+
+
+def ranks_of(state: State, order_by: str) -> Numbers | None:
+    """Give the place of each status, or each queue name, among the others by its text."""
+    if order_by == "status":
+        texts = ["" if status is None else status.value for status in STATUSES]
+    elif order_by == "queue_name":
+        texts = [place[1] for place in state.columns.queues.texts]
+    else:
+        return None
+    ranks = {text: rank for rank, text in enumerate(sorted(set(texts)))}
+    return np.array([ranks[text] for text in texts], dtype=np.int64)
+
+
+def seqs_of(chunk: Chunk, rows: Numbers) -> Numbers:
+    """Give the numbers of the jobs in these rows."""
+    return rows + chunk.base if chunk.seqs is None else column(chunk.seqs)[rows]
+
+
+def _seqs(chunk: Chunk) -> Numbers:
+    if chunk.seqs is not None:
+        return column(chunk.seqs)
+    return np.arange(chunk.base, chunk.base + len(chunk.status), dtype=np.int64)
+
+
+def _taken(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
+    """Look codes up; one that is newer than the table belongs to a job that is not looked for."""
+    if not len(table):
+        return np.zeros(len(codes), dtype=table.dtype)
+    looked_up: NDArray[Any] = table.take(codes, mode="clip")
+    return looked_up
+
+
+def _key_range(text: str) -> tuple[int, int] | None:
+    """Give the first and last key of UUIDs that begin with `text`; nothing when none can."""
+    if any((character == "-") != (index in _DASHES) for index, character in enumerate(text)):
+        return None
+    digits = text.replace("-", "")[:_ID_KEY_DIGITS]
+    if not _HEX.issuperset(digits):
+        return None
+    missing = _ID_KEY_DIGITS - len(digits)
+    return int(digits + "0" * missing, 16), int(digits + "f" * missing, 16)
+
+
+assert set(CODES.values()) == set(range(1, len(STATUSES)))

@@ -1,0 +1,211 @@
+"""Searches over columns against the naive listing, with chunks so small that a few jobs fill many."""
+
+from array import array
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from projections import columns
+from projections.columns import Columns, id_key
+from projections.decide import jobs as jobs_commands
+from projections.decide.actions import Action, apply
+from projections.queries import jobs as queries
+from projections.queries import search
+from projections.specs import JobFilter, Verb
+from projections.state import State
+from tests.build import Bench, a_caller, a_job
+from tests.projections.naive import ORDERS, listed, matches
+from tools.indexes import differences
+
+QUEUES = ("mail", "Video.HD", "abc")
+KINDS = ("", "send", "RESIZE", "5a")
+WORDS = ("red", "blue")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_chunks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "CHUNK_BITS", 3)
+        patch.setattr(columns, "CHUNK_ROWS", 8)
+        patch.setattr(columns, "_PACKED_BELOW", 5)
+        blank = {name: array(code, [0] * 8) for name, code in columns._TYPES.items()}
+        patch.setattr(columns, "_BLANK", blank)
+        patch.setattr(search, "CHUNK_BITS", 3)
+        patch.setattr(queries, "CHUNK_BITS", 3)
+        patch.setattr(queries, "_CHUNKS_PER_SLICE", 2)
+        patch.setattr(queries, "_TEXTS_PER_SLICE", 1)
+        yield
+
+
+def everything(_: str) -> bool:
+    return True
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["create", "create", "create", "claim", "complete", "fail", "purge", "wait"]
+        ),
+        st.integers(0, 1_000_000),
+    ),
+    min_size=20,
+    max_size=120,
+)
+filters = st.builds(
+    JobFilter,
+    queue_name=st.sampled_from([None, None, "mail", "abc", "nowhere"]),
+    statuses=st.sampled_from(
+        [None, None, {"pending"}, {"completed", "deadletter", "odd"}, {"odd"}, {"processing"}]
+    ).map(lambda names: None if names is None else frozenset(names)),
+    tag=st.sampled_from([None, None, None, "red", "blue", "green"]),
+    q=st.sampled_from([None, None, "VIDEO", "a", "5", "5a", "0000", "esi", "-", "00000000-0000-"]),
+    job_type=st.sampled_from([None, None, None, "send", "none"]),
+    contains=st.sampled_from([None, None, None, '"n":1', "é", "zz"]),
+    created_after=st.none() | st.integers(0, 60).map(lambda s: 1_795_461_256_000_000 + s * 10**6),
+    created_before=st.none() | st.integers(0, 60).map(lambda s: 1_795_461_256_000_000 + s * 10**6),
+    order_by=st.sampled_from([*ORDERS, "nonsense"]),
+    descending=st.booleans(),
+    limit=st.integers(1, 12),
+    offset=st.integers(0, 30),
+)
+
+
+def populated(moves: list[tuple[str, int]]) -> Bench:
+    """Let a random story happen; ids are UUIDs, so that prefixes of them can be asked for."""
+    bench = Bench()
+    numbers = iter(range(1, 10_000))
+    bench.new_id = lambda: str(UUID(int=next(numbers) << 100 | 7 << 76))
+    for what, chance in moves:
+        live = list(bench.state.tables.jobs.values())
+        if what == "create":
+            kind, text = KINDS[chance % 4], f'"n":{chance % 3},"t":"é"'
+            payload = f'{{"job_type":"{kind}",{text}}}' if kind else f"{{{text}}}"
+            tags = Raw(f'["{WORDS[chance % 2]}"]'.encode()) if chance % 3 else None
+            fields: dict[str, Any] = {"priority": chance % 3, "max_retries": chance % 2}
+            if tags is not None:
+                fields["tags"] = tags
+            bench.create(a_job(QUEUES[chance % 3], payload.encode(), **fields))
+        elif what == "claim":
+            bench.claim(QUEUES[chance % 3], limit=1 + chance % 3, lease_duration_secs=600)
+        elif what == "purge" and live:
+            chosen = live[chance % len(live) :][: 1 + chance % 8]
+            action = Action(Verb.PURGE, JobFilter(), Raw(b"{}"))
+            bench.do(apply, action, "action-1", [job.id for job in chosen])
+        elif what == "wait":
+            bench.tick(1 + chance % 5)
+        elif running := [job for job in live if job.status == "processing"]:
+            job = running[chance % len(running)]
+            bench.complete(job) if what == "complete" else bench.fail(job)
+    return bench
+
+
+@settings(max_examples=120, deadline=None)
+@given(steps, st.lists(filters, min_size=1, max_size=8))
+def test_a_search_agrees_with_the_naive_listing(
+    moves: list[tuple[str, int]], asked: list[JobFilter]
+) -> None:
+    bench = populated(moves)
+    state = bench.state
+    jobs = list(state.tables.jobs.values())
+    assert differences(state) == []
+    for wanted in asked:
+        page = queries.find(state, "default", wanted, everything)
+        assert (page.jobs, page.has_more) == listed(jobs, "default", wanted, everything), wanted
+        matching = queries.Matching(state, "default", wanted, everything)
+        while not matching.step():
+            pass
+        assert matching.ids() == [job.id for job in jobs if matches(job, wanted)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps, filters, st.data())
+def test_a_search_goes_on_while_the_state_changes(
+    moves: list[tuple[str, int]], wanted: JobFilter, data: st.DataObject
+) -> None:
+    bench = populated(moves)
+    state = bench.state
+    search_ = queries.Search(state, "default", wanted, everything)
+    last = state.tables.seq
+    while not search_.step():
+        everyone = list(state.tables.jobs)
+        if everyone:
+            doomed = data.draw(st.lists(st.sampled_from(everyone), max_size=5, unique=True))
+            action = Action(Verb.PURGE, JobFilter(), Raw(b"{}"))
+            bench.do(apply, action, "action-1", doomed)
+        bench.create()
+        bench.claim("mail")
+    for job in search_.page().jobs:
+        assert state.tables.jobs[job.id] is job
+        assert matches(job, wanted)
+        assert job.seq <= last
+
+
+def test_only_visible_queues_of_the_organization_are_searched() -> None:
+    bench = Bench()
+    mine = bench.create(a_job("mail"))
+    bench.create(a_job("secret"))
+    bench.do(jobs_commands.create, a_job("mail"), caller=a_caller("other"))
+    page = queries.find(bench.state, "default", JobFilter(), lambda name: name == "mail")
+    assert page.jobs == [mine]
+
+
+def test_ids_narrow_an_action_and_the_bound_stops_it() -> None:
+    bench = Bench()
+    jobs = [bench.create() for _ in range(30)]
+    asked = [jobs[20].id, jobs[3].id, "nobody", jobs[3].id]
+    assert _ids(bench.state, ids=asked) == [jobs[3].id, jobs[20].id]
+    assert _ids(bench.state, jobs_max=10) == [job.id for job in jobs[:10]]
+
+
+def test_rows_follow_the_jobs_that_are_there() -> None:
+    table = Columns()
+    bench = Bench()
+    jobs = [bench.create() for _ in range(64)]
+    for job in jobs:
+        table.add(job)
+    for job in jobs[:-9]:
+        table.remove(job)
+    assert [number for number in table.chunks if number < 6] == []
+    assert sum(chunk.live for chunk in table.chunks.values()) == 9
+    for job in jobs[-9:-1]:
+        table.remove(job)
+    assert {len(chunk.status) for chunk in table.chunks.values()} <= {1, 8}
+    assert table.has(jobs[-1].seq)
+    assert not table.has(jobs[0].seq)
+
+
+def test_the_number_of_a_text_nobody_uses_is_given_out_again() -> None:
+    numbered = columns.Numbered()
+    first = numbered.take("one")
+    assert numbered.take("one") == first
+    other = numbered.take("two")
+    numbered.drop(first)
+    assert numbered.number("one") == first
+    numbered.drop(first)
+    assert numbered.number("one") is None
+    assert numbered.take("three") == first
+    assert numbered.texts == [("three",), ("two",)]
+    assert other != first
+
+
+@pytest.mark.parametrize("text", ["", "id-1", "x" * 36, "019ab3c4-d5e6-7000-8000-00000000000"])
+def test_an_id_that_is_no_uuid_has_the_key_0(text: str) -> None:
+    assert id_key(text) == 0
+
+
+def test_keys_sort_as_the_uuids_do() -> None:
+    ids = sorted(str(UUID(int=number)) for number in (1 << 70, 5 << 90, 5 << 120, 3 << 121))
+    keys = [id_key(one) for one in ids]
+    assert keys == sorted(set(keys))
+
+
+def _ids(state: State, **options: Any) -> list[str]:
+    matching = queries.Matching(state, "default", JobFilter(), everything, **options)
+    while not matching.step():
+        pass
+    return matching.ids()
