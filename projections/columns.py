@@ -88,10 +88,11 @@ class Numbered:
 class Chunk:
     """Rows of jobs whose order of creation shares all but its last bits; `seqs` once it is packed."""
 
-    __slots__ = (*_TYPES, "_rows", "base", "live", "seqs")
+    __slots__ = (*_TYPES, "_rows", "base", "jobs", "live", "seqs")
 
     def __init__(self, base: int) -> None:
         self.base = base
+        self.jobs: list[Job | None] = [None] * CHUNK_ROWS
         self.live = 0
         self.seqs: array[int] | None = None
         self._rows: dict[int, int] | None = None
@@ -106,6 +107,11 @@ class Chunk:
         self.completed_at = _BLANK["completed_at"][:]
         self.id_key = _BLANK["id_key"][:]
 
+    @property
+    def end(self) -> int:
+        """The first number behind this chunk."""
+        return self.base + CHUNK_ROWS
+
     def row(self, seq: int) -> int | None:
         """Give the row of a job; nothing when it was packed away."""
         return seq - self.base if self._rows is None else self._rows.get(seq)
@@ -115,6 +121,7 @@ class Chunk:
         rows = [row for row, code in enumerate(self.status) if code != GONE]
         old = self.seqs
         self.seqs = array("q", (self.base + row if old is None else old[row] for row in rows))
+        self.jobs = [self.jobs[row] for row in rows]
         self._rows = {seq: row for row, seq in enumerate(self.seqs)}
         for name, code in _TYPES.items():
             column = getattr(self, name)
@@ -142,6 +149,7 @@ class Columns:
             chunk = self.chunks[number] = Chunk(number << CHUNK_BITS)
         row = job.seq - chunk.base
         chunk.live += 1
+        chunk.jobs[row] = job
         chunk.queue[row] = self.queues.take(job.org, job.queue)
         chunk.kind[row] = self.kinds.take(job_type(job.payload))
         chunk.created_at[row] = job.created_at
@@ -169,6 +177,7 @@ class Columns:
         self.queues.drop(chunk.queue[row])
         self.kinds.drop(chunk.kind[row])
         chunk.status[row] = GONE
+        chunk.jobs[row] = None
         chunk.live -= 1
         if number == self._newest:
             return  # more rows are to come

@@ -24,6 +24,8 @@ Numbers = NDArray[np.int64]
 
 _STATUSES: Final = {status.value: status for status in Status}
 _ID_KEY_DIGITS: Final = 16
+_MANY: Final = 10_000
+"""From so many jobs on, a tag is looked for in every chunk, rather than its chunks listed."""
 _DASHES: Final = (8, 13, 18, 23)
 _HEX: Final = frozenset("0123456789abcdef")
 _TYPES: Final = {"b": np.int8, "i": np.int32, "q": np.int64, "Q": np.uint64}
@@ -78,7 +80,7 @@ class Filter:
         ):
             return []
         numbers: Iterator[int] = iter(every)
-        if self._tagged is not None:
+        if self._tagged is not None and len(self._tagged.seqs) < _MANY:
             tagged = np.unique(column(self._tagged.seqs) >> CHUNK_BITS)
             numbers = (number for number in tagged.tolist() if number in every)
         return sorted(numbers)
@@ -90,7 +92,7 @@ class Filter:
             return None
         mask = self._statuses[column(chunk.status)]
         mask &= _taken(self._queues, column(chunk.queue))
-        if chunk.base + len(chunk.status) > self.seq_last + 1:
+        if chunk.end > self.seq_last + 1:
             mask &= _seqs(chunk) <= self.seq_last
         self._restrict_times(chunk, mask)
         if self._kind is not None:
@@ -101,9 +103,7 @@ class Filter:
             mask &= self._text.mask(chunk)
         rows = np.flatnonzero(mask)
         if self._needle is not None and len(rows):
-            rows = np.array(
-                [row for row in rows.tolist() if self._contains(chunk, row)], dtype=np.int64
-            )
+            rows = _containing(chunk, rows, self._needle)
         return chunk, rows
 
     def job(self, seq: int) -> Job | None:
@@ -112,13 +112,7 @@ class Filter:
         row = None if chunk is None else chunk.row(seq)
         if chunk is None or row is None or not self._statuses[chunk.status[row]]:
             return None
-        return self._at(chunk, row, seq)
-
-    def _at(self, chunk: Chunk, row: int, seq: int) -> Job:
-        org, queue = self._state.columns.queues.texts[chunk.queue[row]]
-        status = STATUSES[chunk.status[row]]
-        assert status is not None
-        return self._state.shelves[org][queue].by_status[status][seq]
+        return chunk.jobs[row]
 
     def _restrict_times(self, chunk: Chunk, mask: Mask) -> None:
         wanted = self.wanted
@@ -129,17 +123,17 @@ class Filter:
 
     def _carries_tag(self, chunk: Chunk) -> Mask:
         assert self._tagged is not None
-        tagged, seqs = column(self._tagged.seqs), _seqs(chunk)
-        begin, end = np.searchsorted(tagged, (seqs[0], seqs[-1] + 1)).tolist()
-        mask = np.zeros(len(seqs), dtype=np.bool_)
-        found = np.searchsorted(seqs, tagged[begin:end])
-        mask[found[seqs[found] == tagged[begin:end]]] = True
+        tagged = column(self._tagged.seqs)
+        mask = np.zeros(len(chunk.status), dtype=np.bool_)
+        begin, end = np.searchsorted(tagged, (chunk.base, chunk.end)).tolist()
+        tagged = tagged[begin:end]
+        if chunk.seqs is None:
+            mask[tagged - chunk.base] = True
+        else:
+            seqs = column(chunk.seqs)
+            places = np.searchsorted(seqs, tagged).clip(max=len(seqs) - 1)
+            mask[places[seqs[places] == tagged]] = True
         return mask
-
-    def _contains(self, chunk: Chunk, row: int) -> bool:
-        assert self._needle is not None
-        seq = chunk.base + row if chunk.seqs is None else chunk.seqs[row]
-        return self._needle in bytes(self._at(chunk, row, seq).payload)
 
 
 class _Text:
@@ -181,16 +175,16 @@ class _Text:
         doubtful &= ~mask
         doubtful &= column(chunk.status) != GONE
         for row in np.flatnonzero(doubtful).tolist():
-            mask[row] = self._begins_id(chunk, row)
+            job = chunk.jobs[row]
+            mask[row] = job is not None and job.id.startswith(self._text)
         return mask
 
-    def _begins_id(self, chunk: Chunk, row: int) -> bool:
-        columns = self._state.columns
-        org, queue = columns.queues.texts[chunk.queue[row]]
-        status = STATUSES[chunk.status[row]]
-        assert status is not None
-        seq = chunk.base + row if chunk.seqs is None else chunk.seqs[row]
-        return self._state.shelves[org][queue].by_status[status][seq].id.startswith(self._text)
+
+def _containing(chunk: Chunk, rows: Numbers, needle: bytes) -> Numbers:
+    """Give those of the rows whose job has `needle` in its payload."""
+    jobs = chunk.jobs
+    found = [row for row in rows.tolist() if needle in bytes(jobs[row].payload)]
+    return np.array(found, dtype=np.int64)
 
 
 def order_key(chunk: Chunk, order_by: str, ranks: NDArray[np.int64] | None) -> Numbers:

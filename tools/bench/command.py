@@ -6,6 +6,7 @@ import click
 
 from tools.bench import claim as claim_bench
 from tools.bench import create as create_bench
+from tools.bench import lists as lists_bench
 from tools.bench import memory as memory_bench
 from tools.bench import replay as replay_bench
 from tools.bench.report import Figure, tell
@@ -60,6 +61,15 @@ def replay(events: int, as_json: bool) -> None:
 def memory(jobs: int, as_json: bool) -> None:
     """Memory of a waiting job."""
     _report(lambda: [memory_bench.measure(jobs)], as_json=as_json)
+
+
+@bench.command()
+@click.option("--jobs", type=click.IntRange(min=1_000), default=1_000_000, show_default=True)
+@click.option("--requests", type=click.IntRange(min=10), default=200, show_default=True)
+@json_option
+def lists(jobs: int, requests: int, as_json: bool) -> None:
+    """Pages of a long job list, by every filter and order."""
+    _report(lambda: lists_bench.measure(jobs, requests), as_json=as_json)
 
 
 @bench.command("all")

@@ -1,0 +1,286 @@
+"""How long a page of a long job list takes, for every filter and order, and how long it holds up others.
+
+The server and the client that asks it share one process and one event loop, over real HTTP; a
+ticker on the same loop measures by how much it comes late, which is the longest that anything ran
+without letting others in.
+"""
+
+import asyncio
+import gc
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from itertools import islice
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+from msgspec import Raw, Struct
+
+from eventlog import MemoryLog
+from projections.decide import Context, Decision, Policy, access
+from projections.events import (
+    Event,
+    JobCancelled,
+    JobClaimed,
+    JobCompleted,
+    JobCreated,
+    JobFailed,
+    QueueCreated,
+)
+from projections.moments import to_text
+from projections.state import State
+from server import ids
+from server.access import new_key
+from server.app import build_app
+from server.clock import WallClock
+from server.engine import SYSTEM, Engine
+from tools.bench.report import Figure
+from tools.open import without_gc
+from tools.output import Advance, progress
+
+TARGET_MS: Final = 20.0
+_KEY: Final = "sp_test_of_the_list_bench"
+_JOBS_PER_RECORD: Final = 1_000
+_QUEUES: Final = 20
+_KINDS: Final = ("send-mail", "resize", "charge", "export", "import", "purge", "sync", "")
+_TICK_SECS: Final = 0.001
+_WARM_UP: Final = 5
+_FAR_US: Final = 1 << 52
+
+
+class Asked(Struct, frozen=True):
+    """One kind of question; a `scan` reads every payload that the other filters leave."""
+
+    name: str
+    query: str
+    scan: bool = False
+
+
+class Answered(Struct, frozen=True):
+    """How it was answered, in milliseconds."""
+
+    asked: Asked
+    p50: float
+    p99: float
+    block: float
+
+
+def measure(jobs: int, requests: int) -> list[Figure]:
+    """Ask every question `requests` times of a server with so many jobs."""
+    found = asyncio.run(_measure(jobs, requests))
+    command = f"spoolog bench lists --jobs {jobs} --requests {requests}"
+    details: dict[str, object] = {
+        one.asked.name: f"p50 {one.p50:.2f} ms, p99 {one.p99:.2f} ms, longest block {one.block:.2f} ms"
+        for one in found
+    }
+    indexed = [one for one in found if not one.asked.scan]
+    return [
+        Figure(
+            name="slowest p99 of a page by any indexed filter and order",
+            value=round(max(one.p99 for one in indexed), 2),
+            unit="ms",
+            target=TARGET_MS,
+            better="less",
+            command=command,
+            details=details,
+        ),
+        Figure(
+            name="longest block of the loop by any list, scans of payloads included",
+            value=round(max(one.block for one in found), 2),
+            unit="ms",
+            target=TARGET_MS,
+            better="less",
+            command=command,
+        ),
+    ]
+
+
+async def _measure(jobs: int, requests: int) -> list[Answered]:
+    engine, secret = await _engine()
+    with progress("creating jobs", jobs) as advance, without_gc():
+        await _fill(engine, jobs, advance)
+    gc.collect()
+    gc.freeze()  # as a server does after its start
+    try:
+        async with _served(engine, secret) as session:
+            questions = _questions(engine)
+            with progress("asking", len(questions)) as advance:
+                return [
+                    await _ask(session, one, requests, partial(advance, done, len(questions)))
+                    for done, one in enumerate(questions, 1)
+                ]
+    finally:
+        gc.unfreeze()
+
+
+async def _ask(
+    session: aiohttp.ClientSession, asked: Asked, requests: int, tell: Callable[[], None]
+) -> Answered:
+    count = requests if not asked.scan else max(requests // 10, 3)
+    for _ in range(_WARM_UP if not asked.scan else 1):
+        await _page(session, asked.query)
+    late = _Lateness()
+    ticker = asyncio.create_task(late.watch())
+    times = [await _page(session, asked.query) for _ in range(count)]
+    ticker.cancel()
+    with suppress(asyncio.CancelledError):
+        await ticker
+    times.sort()
+    tell()
+    return Answered(asked, times[count // 2], times[min(int(count * 0.99), count - 1)], late.worst)
+
+
+async def _page(session: aiohttp.ClientSession, query: str) -> float:
+    began = time.perf_counter()
+    async with session.get(f"/api/v1/jobs?{query}") as answer:
+        await answer.read()
+        assert answer.status == web.HTTPOk.status_code
+    return (time.perf_counter() - began) * 1_000
+
+
+class _Lateness:
+    """By how many milliseconds a ticker came late at worst."""
+
+    def __init__(self) -> None:
+        self.worst = 0.0
+
+    async def watch(self) -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(_TICK_SECS)
+            late = time.perf_counter() - before - _TICK_SECS
+            self.worst = max(self.worst, late * 1_000)
+
+
+async def _engine() -> tuple[Engine, bytes]:
+    log, clock, secret = MemoryLog(), WallClock(), secrets.token_bytes(32)
+    await log.begin()
+    engine = Engine(State(), log, clock, ids.uuid7_source(clock), Policy())
+    engine.execute(access.bootstrap, SYSTEM, new_key(secret, "bench", _KEY))
+    return engine, secret
+
+
+@asynccontextmanager
+async def _served(engine: Engine, secret: bytes) -> AsyncIterator[aiohttp.ClientSession]:
+    runner = web.AppRunner(build_app(engine, secret), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        headers = {"Authorization": f"Bearer {_KEY}"}
+        async with aiohttp.ClientSession(f"http://{host}:{port}", headers=headers) as session:
+            yield session
+    finally:
+        await runner.cleanup()
+
+
+async def _fill(engine: Engine, jobs: int, advance: Advance) -> None:
+    created = _created(engine)
+    engine.execute(_record, SYSTEM, tuple(_queues()))
+    for start in range(0, jobs, _JOBS_PER_RECORD):
+        part = list(islice(created, min(_JOBS_PER_RECORD, jobs - start)))
+        engine.execute(_record, SYSTEM, tuple(part))
+        lived = [event for index, one in enumerate(part, start) for event in _life(index, one)]
+        engine.execute(_record, SYSTEM, tuple(lived))
+        advance(start + len(part), jobs)
+        await asyncio.sleep(0)
+    await engine.durable(engine.state.position)
+
+
+def _record(_state: State, _ctx: Context, events: tuple[Event, ...]) -> Decision[None]:
+    return Decision(events, None)
+
+
+def _queues() -> Iterator[Event]:
+    return (QueueCreated(queue=f"queue-{number:02d}", id=f"q{number}") for number in range(_QUEUES))
+
+
+def _created(engine: Engine) -> Iterator[JobCreated]:
+    number = 0
+    while True:
+        kind = _KINDS[number % len(_KINDS)]
+        text = f'"to":"user{number}@example.com","n":{number}'
+        payload = f'{{"job_type":"{kind}",{text}}}' if kind else f"{{{text}}}"
+        tags = b'["all","urgent"]' if number % 1_000 == 0 else b'["all"]'
+        yield JobCreated(
+            job=engine.new_id(),
+            queue=f"queue-{number % _QUEUES:02d}",
+            payload=Raw(payload.encode()),
+            max_retries=3,
+            timeout_secs=300,
+            priority=number % 7,
+            tags=Raw(tags),
+        )
+        number += 1
+
+
+def _life(number: int, made: JobCreated) -> Iterator[Event]:
+    """Let half be completed, some fail, some be dead, cancelled or running; the rest wait."""
+    claimed = JobClaimed(job=made.job, worker="w", lease="l", lease_until=_FAR_US)
+    match number // _QUEUES % 20:
+        case 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9:
+            yield claimed
+            yield JobCompleted(job=made.job, worker="w", result=Raw(b"1"))
+        case 10 | 11:
+            yield claimed
+            yield JobFailed(job=made.job, worker="w", error="e", retry_at=_FAR_US)
+        case 12:
+            yield claimed
+            yield JobFailed(job=made.job, worker="w", error="e")
+        case 13:
+            yield claimed
+        case 14:
+            yield JobCancelled(job=made.job)
+        case _:
+            return
+
+
+def _questions(engine: Engine) -> list[Asked]:
+    jobs = list(islice(reversed(engine.state.tables.jobs.values()), 1))
+    newest, total = jobs[0], len(engine.state.tables.jobs)
+    moment = to_text(newest.created_at)
+    oldest = to_text(next(iter(engine.state.tables.jobs.values())).created_at)
+    plain = {
+        "the newest": "limit=100",
+        "the oldest": "order_dir=asc&limit=100",
+        "one status": "status=processing",
+        "a rare status": "status=deadletter&order_dir=asc",
+        "a status that none has": "status=failed",
+        "one queue": "queue_name=queue-07",
+        "no such queue": "queue_name=nowhere",
+        "queue and status": "queue_name=queue-07&status=pending",
+        "queue and job type that exclude each other": "queue_name=queue-07&job_type=send-mail",
+        "a tag that all have": "tag=all",
+        "a rare tag": "tag=urgent",
+        "a rare tag and a status": "tag=urgent&status=cancelled",
+        "a common tag and nothing else": "tag=all&status=failed&job_type=charge",
+        "a job type": "job_type=charge",
+        "job type and tag that exclude each other": "job_type=resize&tag=urgent",
+        "text in names": "q=charge",
+        "the start of an id": f"q={newest.id[:9]}",
+        "a whole id": f"q={newest.id}",
+        "text that is nowhere": "q=zzz",
+        "created before the first": f"created_before={oldest}",
+        "created after the last": f"created_after={moment}",
+        "an offset in the middle": f"offset={total // 2}",
+        "an offset in the middle of a status": f"status=pending&offset={total // 8}",
+        "a payload that many have": "contains=example.com",
+    }
+    orders = ("updated_at", "scheduled_at", "completed_at", "priority", "status", "queue_name")
+    for order in (*orders, "retry_count"):
+        for direction in ("asc", "desc"):
+            plain[f"by {order}, {direction}"] = f"order_by={order}&order_dir={direction}"
+    plain["by priority, in one queue"] = "order_by=priority&queue_name=queue-07&status=pending"
+    plain["by updated_at, with a tag"] = "order_by=updated_at&tag=all"
+    scans = {
+        "a payload of one job": f"contains=user{total - 1}@",
+        "a payload that is nowhere": "contains=nobody@nowhere",
+        "a payload that is nowhere in one queue": "contains=nobody@nowhere&queue_name=queue-07",
+    }
+    return [
+        *(Asked(name, query) for name, query in plain.items()),
+        *(Asked(name, query, scan=True) for name, query in scans.items()),
+    ]
