@@ -36,7 +36,6 @@ _TYPES: Final = {
     "updated_at": "q",
     "scheduled_at": "q",
     "completed_at": "q",
-    "id_key": "Q",
 }
 _BLANK: Final = {
     name: array(code, bytes(array(code).itemsize * CHUNK_ROWS)) for name, code in _TYPES.items()
@@ -88,7 +87,7 @@ class Numbered:
 class Chunk:
     """Rows of jobs whose order of creation shares all but its last bits; `seqs` once it is packed."""
 
-    __slots__ = (*_TYPES, "_rows", "base", "jobs", "live", "seqs")
+    __slots__ = (*_TYPES, "_rows", "base", "id_keys", "jobs", "live", "seqs")
 
     def __init__(self, base: int) -> None:
         self.base = base
@@ -105,12 +104,21 @@ class Chunk:
         self.updated_at = _BLANK["updated_at"][:]
         self.scheduled_at = _BLANK["scheduled_at"][:]
         self.completed_at = _BLANK["completed_at"][:]
-        self.id_key = _BLANK["id_key"][:]
+        self.id_keys = array("Q")
+        """Of the rows so far, made when first asked for."""
 
     @property
     def end(self) -> int:
         """The first number behind this chunk."""
         return self.base + CHUNK_ROWS
+
+    def keys_of_ids(self) -> "array[int]":
+        """Give the ``id_key`` of each row; 0 where there is no job, or none yet."""
+        keys = self.id_keys
+        if len(keys) < len(self.jobs) or not keys[-1]:
+            keys = array("Q", (0 if job is None else id_key(job.id) for job in self.jobs))
+            self.id_keys = keys
+        return keys
 
     def row(self, seq: int) -> int | None:
         """Give the row of a job; nothing when it was packed away."""
@@ -122,6 +130,7 @@ class Chunk:
         old = self.seqs
         self.seqs = array("q", (self.base + row if old is None else old[row] for row in rows))
         self.jobs = [self.jobs[row] for row in rows]
+        self.id_keys = array("Q")
         self._rows = {seq: row for row, seq in enumerate(self.seqs)}
         for name, code in _TYPES.items():
             column = getattr(self, name)
@@ -153,20 +162,14 @@ class Columns:
         chunk.queue[row] = self.queues.take(job.org, job.queue)
         chunk.kind[row] = self.kinds.take(job_type(job.payload))
         chunk.created_at[row] = job.created_at
-        chunk.id_key[row] = id_key(job.id)
-        self.put(job)
+        _write(chunk, row, job)
 
     def put(self, job: Job) -> None:
         """Note what may have changed."""
         chunk = self.chunks[job.seq >> CHUNK_BITS]
         row = chunk.row(job.seq)
         assert row is not None
-        chunk.status[row] = CODES[job.status]
-        chunk.priority[row] = job.priority
-        chunk.retry_count[row] = job.retry_count
-        chunk.updated_at[row] = job.updated_at
-        chunk.scheduled_at[row] = NEVER if job.scheduled_at is None else job.scheduled_at
-        chunk.completed_at[row] = NEVER if job.completed_at is None else job.completed_at
+        _write(chunk, row, job)
 
     def remove(self, job: Job) -> None:
         """Forget a job."""
@@ -217,6 +220,15 @@ class Tagged:
     def live(self, columns: Columns) -> Iterator[int]:
         """Give the jobs that there are."""
         return (seq for seq in self.seqs if columns.has(seq))
+
+
+def _write(chunk: Chunk, row: int, job: Job) -> None:
+    chunk.status[row] = CODES[job.status]
+    chunk.priority[row] = job.priority
+    chunk.retry_count[row] = job.retry_count
+    chunk.updated_at[row] = job.updated_at
+    chunk.scheduled_at[row] = NEVER if job.scheduled_at is None else job.scheduled_at
+    chunk.completed_at[row] = NEVER if job.completed_at is None else job.completed_at
 
 
 def id_key(job_id: str) -> int:

@@ -56,7 +56,6 @@ def _rows(columns: Columns) -> list[tuple[object, ...]]:
                         chunk.updated_at[row],
                         chunk.scheduled_at[row],
                         chunk.completed_at[row],
-                        chunk.id_key[row],
                         columns.queues.texts[chunk.queue[row]],
                         columns.kinds.texts[chunk.kind[row]],
                     )

@@ -163,7 +163,7 @@ class _Text:
     def mask(self, chunk: Chunk) -> Mask:
         mask = _taken(self._queues, column(chunk.queue))
         mask |= _taken(self._kinds_table, column(chunk.kind))
-        keys = column(chunk.id_key)
+        keys = column(chunk.keys_of_ids())
         doubtful = keys == 0
         if self._keys is not None:
             first, last = self._keys
