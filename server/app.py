@@ -12,15 +12,21 @@ from aiohttp import web
 from projections import bounds
 from server.engine import Engine
 from server.http import routes
+from server.http.ratelimit import Limiter
 from server.http.service import SERVICE, Service
 from server.settings import Settings
 from server.timekeeper import keep_time
 
 
-def build_app(engine: Engine, secret: bytes) -> web.Application:
-    """Give an application that serves `engine`; `secret` keys the hashes of API keys."""
+def build_app(
+    engine: Engine, secret: bytes, *, rate_limit: int = 100_000, rate_burst: int = 200_000
+) -> web.Application:
+    """Give an application that serves `engine`; `secret` keys the hashes of API keys.
+
+    An organization may send `rate_limit` requests a second, `rate_burst` at once.
+    """
     app = web.Application(client_max_size=bounds.BULK_BODY_BYTES_MAX)
-    app[SERVICE] = Service(engine, secret)
+    app[SERVICE] = Service(engine, secret, Limiter(rate_limit, rate_burst))
     routes.register(app)
     app.cleanup_ctx.append(_timekeeper)
     return app
@@ -43,7 +49,7 @@ async def serve(
         Exception: whatever ended the timekeeper; the server does not run on without it.
 
     """
-    app = build_app(engine, secret)
+    app = build_app(engine, secret, rate_limit=settings.rate_limit, rate_burst=settings.rate_burst)
     runner = web.AppRunner(
         app, handle_signals=False, access_log=None, shutdown_timeout=settings.drain_secs
     )

@@ -56,6 +56,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     require_lease_id: Annotated[
         bool, Meta(description="Refuse to settle a job without its lease_id.")
     ] = False
+    rate_limit: Annotated[
+        int,
+        Meta(ge=1, description="Requests a second that an organization may send in the long run."),
+    ] = 100_000
+    rate_burst: Annotated[int, Meta(ge=1, description="Requests that it may send at once.")] = (
+        200_000
+    )
     drain_secs: Annotated[
         float, Meta(ge=0, description="Longest wait for running requests at shutdown.")
     ] = 10.0

@@ -14,6 +14,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from server.http.call import Call
+from server.http.ratelimit import Standing
 
 API_VERSION: Final = "1"
 
@@ -69,6 +70,7 @@ class Answer(web.StreamResponse):
             return None
         self.headers.update(STANDARD_HEADERS)
         self.headers.update({"X-Request-Id": self._call.request_id, **self._further})
+        self.headers.update(_standing(self._call).headers())
         if self._content:
             self.headers["Content-Type"] = "application/json"
         if self.status != _NO_CONTENT:
@@ -95,7 +97,10 @@ class Answer(web.StreamResponse):
     def _head(self) -> str:
         call, status, content = self._call, self.status, self._content
         date = _http_date(call.engine.now_us() // 1_000_000)
-        head = f"{_HEADS[status]}Date: {date}\r\nX-Request-Id: {call.request_id}\r\n"
+        head = (
+            f"{_HEADS[status]}Date: {date}\r\nX-Request-Id: {call.request_id}\r\n"
+            f"{_standing(call).lines()}"
+        )
         if content:
             head += "Content-Type: application/json\r\n"
         if status != _NO_CONTENT:  # RFC 9110 section 8.6: no length where no body may be
@@ -103,6 +108,10 @@ class Answer(web.StreamResponse):
         for name, value in self._further.items():
             head += f"{name}: {value}\r\n"
         return head + "\r\n"
+
+
+def _standing(call: Call) -> Standing:
+    return call.standing or call.service.limiter.unlimited(call.engine.now_us())
 
 
 @lru_cache(maxsize=4)

@@ -9,15 +9,19 @@ from aiohttp import web
 
 from projections.decide import Caller
 from server.engine import Engine
+from server.http.ratelimit import Standing
 from server.http.service import Service
 
 NOBODY: Final = Caller(org="", by="", request_id="", queues=frozenset({""}))
 
 
 class Call:
-    """A request with its service, id and caller; `caller` is nobody on open routes."""
+    """A request with its service, id and caller; `caller` is nobody on open routes.
 
-    __slots__ = ("caller", "engine", "request", "request_id", "service")
+    `standing` tells how much of its rate limit is left; nothing before the caller is known.
+    """
+
+    __slots__ = ("caller", "engine", "request", "request_id", "service", "standing")
 
     def __init__(self, request: web.Request, service: Service, request_id: str) -> None:
         self.request = request
@@ -25,6 +29,7 @@ class Call:
         self.engine: Engine = service.engine
         self.request_id = request_id
         self.caller = NOBODY
+        self.standing: Standing | None = None
 
     @property
     def gone(self) -> bool:

@@ -21,6 +21,7 @@ from server.http import errors
 from server.http.answer import API_VERSION, Answer
 from server.http.call import Call
 from server.http.caller import admitted
+from server.http.ratelimit import TooManyRequests
 from server.http.service import SERVICE, Service
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -40,6 +41,7 @@ def wrapped(handler: Handler, *, open_to_all: bool) -> WebHandler:
             _check_version(request.headers)
             if not open_to_all:
                 call.caller = admitted(call)
+                _count(call)
             return await handler(call)
         except Refused as refused:
             return await _refusal(call, refused)
@@ -59,6 +61,19 @@ def unrouted(methods_of: Callable[[web.Request], set[str]]) -> WebHandler:
         raise NotFound("No such route")
 
     return wrapped(refuse, open_to_all=True)
+
+
+def _count(call: Call) -> None:
+    """Count the request against its organization.
+
+    Raises:
+        TooManyRequests: it is one too many.
+
+    """
+    standing = call.service.limiter.take(call.caller.org, call.engine.now_us())
+    call.standing = standing
+    if standing.retry_after_secs is not None:
+        raise TooManyRequests(standing.retry_after_secs)
 
 
 def _request_id(headers: Mapping[str, str], service: Service) -> str:

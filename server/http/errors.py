@@ -14,6 +14,7 @@ from projections import errors
 from projections.errors import Invalid, Refused
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.ratelimit import TooManyRequests
 from server.http.validation import InvalidJson
 
 STATUS: Final[Mapping[type[Refused], int]] = {
@@ -28,6 +29,7 @@ STATUS: Final[Mapping[type[Refused], int]] = {
     errors.LeaseExpired: 409,
     errors.TooLarge: 413,
     errors.Missing: 422,
+    TooManyRequests: 429,
 }
 
 _FRAMEWORK_CODES: Final = {413: "PAYLOAD_TOO_LARGE"}
@@ -40,8 +42,12 @@ def refusal(call: Call, refused: Refused) -> Answer:
     if isinstance(refused, Invalid):
         body |= {"error": "Validation failed", "details": refused.details}
     status = STATUS[type(refused)]
-    unknown = status == web.HTTPUnauthorized.status_code
-    return _answer(call, status, body, {"WWW-Authenticate": "Bearer"} if unknown else None)
+    further = None
+    if status == web.HTTPUnauthorized.status_code:
+        further = {"WWW-Authenticate": "Bearer"}
+    elif isinstance(refused, TooManyRequests):
+        further = {"Retry-After": str(refused.retry_after_secs)}
+    return _answer(call, status, body, further)
 
 
 def from_framework(call: Call, raised: web.HTTPException) -> Answer:

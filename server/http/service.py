@@ -6,15 +6,17 @@ from aiohttp import web
 
 from server.clock import monotonic_us
 from server.engine import Engine
+from server.http.ratelimit import Limiter
 from server.waiting import WaitingRoom
 
 
 class Service:
     """The engine, the secret of the key hashes, and whether the server is on its way out."""
 
-    def __init__(self, engine: Engine, secret: bytes) -> None:
+    def __init__(self, engine: Engine, secret: bytes, limiter: Limiter) -> None:
         self.engine = engine
         self.secret = secret
+        self.limiter = limiter
         self.waiting = WaitingRoom(engine)
         self.draining = False
         self.started_us = monotonic_us()

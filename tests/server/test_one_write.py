@@ -57,6 +57,8 @@ async def test_kept_and_closing_connection_get_the_same(face: Face, start: str) 
     closing_status, closing, closing_content = parsed(await closed(face, start, body))
     assert closing.pop("connection") == "close"
     assert abs(len(headers.pop("date")) - len(closing.pop("date"))) == 0
+    left = [int(one.pop("x-ratelimit-remaining")) for one in (headers, closing)]
+    assert left[0] - left[1] == (headers["x-ratelimit-scope"] == "organization")
     assert (status, headers, content) == (closing_status, closing, closing_content)
     assert headers["server"] == "Spoolog"
     assert headers["x-request-id"] == "r1"

@@ -25,6 +25,8 @@ VALUES = {
     "retry_base_secs": ("0.5", 0.5),
     "retry_cap_secs": ("9", 9.0),
     "retry_jitter": ("0.25", 0.25),
+    "rate_limit": ("7", 7),
+    "rate_burst": ("8", 8),
     "strict_queue_names": ("true", True),
     "require_lease_id": ("1", True),
     "drain_secs": ("2.5", 2.5),
