@@ -4,14 +4,16 @@ Nothing here decides anything: specs attach these types to fields, decide functi
 the constants, and the API description is generated from the same objects.
 """
 
+from datetime import datetime
 from typing import Annotated, Final, TypeVar
 
-from msgspec import Meta
+from msgspec import Meta, Raw
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 NESTING_MAX: Final = 100
+QUEUE_NAME_CHARACTERS_MAX: Final = 100
 PRIORITY_MIN: Final = -100
 PRIORITY_MAX: Final = 100
 IDEMPOTENCY_KEY_MAX: Final = 255
@@ -57,7 +59,10 @@ QUEUE_NAME_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]*\Z"
 STRICT_QUEUE_NAME_PATTERN: Final = r"^[a-z0-9-]{1,64}\Z"
 WORKER_PATTERN: Final = r"^[A-Za-z0-9._-]+\Z"
 
-QueueName = Annotated[str, Meta(min_length=1, max_length=100, pattern=QUEUE_NAME_PATTERN)]
+QueueName = Annotated[
+    str,
+    Meta(min_length=1, max_length=QUEUE_NAME_CHARACTERS_MAX, pattern=QUEUE_NAME_PATTERN),
+]
 Priority = Annotated[int, Meta(ge=PRIORITY_MIN, le=PRIORITY_MAX)]
 MaxRetries = Annotated[int, Meta(ge=0, le=100)]
 TimeoutSecs = Annotated[int, Meta(ge=1, le=86_400)]
@@ -93,6 +98,19 @@ WorkerType = Annotated[str, Meta(max_length=50)]
 Version = Annotated[str, Meta(max_length=50)]
 MaxConcurrency = Annotated[int, Meta(ge=1, le=100)]
 CurrentJobs = Annotated[int, Meta(ge=0, le=1_000)]
+
+# What msgspec cannot check or tell by itself; the decide functions check it.
+Moment = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
+Tags = Annotated[Raw, Meta(extra_json_schema={"type": ["array", "object", "null"]})]
+Metadata = Annotated[Raw, Meta(extra_json_schema={"type": ["object", "null"]})]
+Settings = Annotated[
+    Raw,
+    Meta(
+        extra_json_schema={
+            "anyOf": [{"$ref": "#/components/schemas/QueueSettings"}, {"type": "null"}]
+        }
+    ),
+]
 
 _Item = TypeVar("_Item")
 BulkItems = Annotated[list[_Item], Meta(min_length=1, max_length=BULK_JOBS_MAX)]

@@ -8,7 +8,6 @@ What a type cannot say (the size of a payload, the kind of a tags value) is chec
 functions, with ``rawjson``.
 """
 
-from datetime import datetime
 from enum import StrEnum
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -28,10 +27,10 @@ class NewJob(Spec, frozen=True):
     priority: bounds.Priority | None = None
     max_retries: bounds.MaxRetries | None = None
     timeout_seconds: bounds.TimeoutSecs | None = None
-    scheduled_at: datetime | None = None
-    expires_at: datetime | None = None
+    scheduled_at: bounds.Moment | None = None
+    expires_at: bounds.Moment | None = None
     idempotency_key: bounds.IdempotencyKey | None = None
-    tags: Raw | UnsetType = UNSET
+    tags: bounds.Tags | UnsetType = UNSET
     parent_job_id: bounds.JobId | None = None
     completion_webhook: bounds.WebhookUrl | None = None
     completion_webhook_secret: bounds.WebhookSecret | None = None
@@ -43,7 +42,7 @@ class BulkItem(Spec, frozen=True):
     payload: Raw
     priority: int | None = None
     idempotency_key: str | None = None
-    scheduled_at: datetime | None = None
+    scheduled_at: bounds.Moment | None = None
 
 
 class BulkJobs(Spec, frozen=True):
@@ -145,7 +144,7 @@ class DeadPurge(Spec, frozen=True):
 
     confirm: bool
     queue_name: bounds.QueueName | None = None
-    older_than: datetime | None = None
+    older_than: bounds.Moment | None = None
     limit: bounds.DeadPurgeLimit | None = None
 
 
@@ -159,8 +158,8 @@ class ActionFilter(Spec, frozen=True):
     q: bounds.FilterText | None = None
     job_type: bounds.FilterText | None = None
     contains: bounds.FilterText | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
+    created_after: bounds.Moment | None = None
+    created_before: bounds.Moment | None = None
 
 
 class Verb(StrEnum):
@@ -200,7 +199,7 @@ class QueueConfig(Spec, frozen=True):
     default_timeout: bounds.TimeoutSecs | None = None
     rate_limit: bounds.RateLimit | UnsetType | None = UNSET
     enabled: bool | None = None
-    settings: Raw | UnsetType = UNSET
+    settings: bounds.Settings | UnsetType = UNSET
 
 
 class Pause(Spec, frozen=True):
@@ -217,7 +216,7 @@ class NewWorker(Spec, frozen=True):
     worker_id: bounds.WorkerId | None = None
     worker_type: bounds.WorkerType | None = None
     max_concurrency: bounds.MaxConcurrency | None = None
-    metadata: Raw | UnsetType = UNSET
+    metadata: bounds.Metadata | UnsetType = UNSET
     version: bounds.Version | None = None
 
 
@@ -226,7 +225,7 @@ class WorkerPulse(Spec, frozen=True):
 
     current_jobs: bounds.CurrentJobs
     status: str | None = None
-    metadata: Raw | UnsetType = UNSET
+    metadata: bounds.Metadata | UnsetType = UNSET
 
 
 class JobFilter(Spec, frozen=True):
@@ -244,3 +243,45 @@ class JobFilter(Spec, frozen=True):
     descending: bool = True
     limit: int = bounds.PAGE_JOBS_DEFAULT
     offset: int = 0
+
+
+class DeadListQuery(Spec, frozen=True):
+    """Parameters of a list of dead letters. A limit or offset out of its range is moved into it."""
+
+    queue_name: str | None = None
+    tag: str | None = None
+    q: str | None = None
+    job_type: str | None = None
+    contains: str | None = None
+    created_after: bounds.Moment | None = None
+    created_before: bounds.Moment | None = None
+    order_by: str | None = None
+    order_dir: str | None = None
+    limit: int | None = None
+    offset: int | None = None
+
+
+class JobListQuery(DeadListQuery, frozen=True):
+    """Parameters of a list of jobs; `status` is one status, or several with commas."""
+
+    status: str | None = None
+
+
+class HistoryQuery(Spec, frozen=True):
+    """Parameters of a job's history. A limit or offset out of its range is moved into it."""
+
+    order_dir: str | None = None
+    limit: int | None = None
+    offset: int | None = None
+
+
+class BatchStatusQuery(Spec, frozen=True):
+    """Parameters of the batch status: ids with commas between them."""
+
+    ids: str | None = None
+
+
+class QueueDeletion(Spec, frozen=True):
+    """Parameters of a queue's deletion."""
+
+    delete_jobs: bool | None = None

@@ -12,6 +12,7 @@ from aiohttp import web
 from projections import bounds
 from server.engine import Engine
 from server.http import routes
+from server.http.describe import described
 from server.http.ratelimit import Limiter
 from server.http.service import SERVICE, Service
 from server.settings import Settings
@@ -26,7 +27,7 @@ def build_app(
     An organization may send `rate_limit` requests a second, `rate_burst` at once.
     """
     app = web.Application(client_max_size=bounds.BULK_BODY_BYTES_MAX)
-    app[SERVICE] = Service(engine, secret, Limiter(rate_limit, rate_burst))
+    app[SERVICE] = Service(engine, secret, Limiter(rate_limit, rate_burst), described())
     routes.register(app)
     app.cleanup_ctx.append(_timekeeper)
     return app

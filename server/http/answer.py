@@ -37,17 +37,24 @@ _NO_CONTENT: Final = 204
 
 
 class Answer(web.StreamResponse):
-    """Status, further headers and body of an answer to `call`; a body is always JSON.
+    """Status, further headers and body of an answer to `call`; a body is JSON unless said.
 
     Header values come from this package or were checked for line breaks at the edge.
     """
 
     def __init__(
-        self, call: Call, status: int, body: bytes = b"", further: dict[str, str] | None = None
+        self,
+        call: Call,
+        status: int,
+        body: bytes = b"",
+        further: dict[str, str] | None = None,
+        *,
+        content_type: str = "application/json",
     ) -> None:
         super().__init__(status=status)
         self._call = call
         self._content = body
+        self._media_type = content_type
         self._further = further or {}
         self._whole: web.BaseRequest | None = None
 
@@ -72,7 +79,7 @@ class Answer(web.StreamResponse):
         self.headers.update({"X-Request-Id": self._call.request_id, **self._further})
         self.headers.update(_standing(self._call).headers())
         if self._content:
-            self.headers["Content-Type"] = "application/json"
+            self.headers["Content-Type"] = self._media_type
         if self.status != _NO_CONTENT:
             self.content_length = len(self._content)
         return await super().prepare(request)
@@ -102,7 +109,7 @@ class Answer(web.StreamResponse):
             f"{_standing(call).lines()}"
         )
         if content:
-            head += "Content-Type: application/json\r\n"
+            head += f"Content-Type: {self._media_type}\r\n"
         if status != _NO_CONTENT:  # RFC 9110 section 8.6: no length where no body may be
             head += f"Content-Length: {len(content)}\r\n"
         for name, value in self._further.items():

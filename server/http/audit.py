@@ -6,6 +6,7 @@ from typing import Final
 from projections.digest import Digesting
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.views.overall import StateDigest
 from server.http.wire import reply
 
 _JOBS_PER_SLICE: Final = 2_000
@@ -25,7 +26,7 @@ async def digest(call: Call) -> Answer:
         try:
             while not digesting.step(_JOBS_PER_SLICE):  # noqa: ASYNC110 - a pause, not a poll
                 await asyncio.sleep(_PAUSE_SECS)
-            view = {"position": digesting.position, "digest": digesting.hexdigest()}
+            view = StateDigest(digesting.position, digesting.hexdigest())
         finally:
             digesting.close()
     return await reply(call, view)

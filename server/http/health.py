@@ -3,11 +3,10 @@
 A stuck disk must not keep a probe from its answer.
 """
 
-from typing import Any
-
 from server.http import errors
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.views.overall import Draining, Health, Ready
 from server.http.wire import at_once
 from server.settings import VERSION
 
@@ -16,15 +15,15 @@ async def health(call: Call) -> Answer:
     """Give the overall state; `database` is the log, `cache` the projections."""
     service = call.service
     stat = service.engine.log.stat()
-    view: dict[str, Any] = {
-        "status": _status(service.draining, stat.failed),
-        "database": not stat.failed,
-        "cache": True,
-        "version": VERSION,
-        "uptime_seconds": service.uptime_secs(),
-        "sync": stat.sync,
-        "position": stat.durable,
-    }
+    view = Health(
+        status=_status(service.draining, stat.failed),
+        database=not stat.failed,
+        cache=True,
+        version=VERSION,
+        uptime_seconds=service.uptime_secs(),
+        sync=stat.sync,
+        position=stat.durable,
+    )
     return at_once(call, view)
 
 
@@ -39,8 +38,8 @@ async def ready(call: Call) -> Answer:
     if stat.failed:
         return errors.storage_failed(call)
     if call.service.draining:
-        return at_once(call, {"status": "draining"}, status=503)
-    return at_once(call, {"status": "ready", "position": stat.durable})
+        return at_once(call, Draining("draining"), status=503)
+    return at_once(call, Ready("ready", stat.durable))
 
 
 def _status(draining: bool, failed: bool) -> str:

@@ -1,36 +1,45 @@
 """Handlers of jobs before and after a worker has them."""
 
 import asyncio
-from collections.abc import Mapping
-from datetime import datetime
-
-from msgspec import ValidationError, convert
-from msgspec.structs import replace
 
 from projections import bounds
 from projections.decide import jobs
 from projections.decide.jobs import found
 from projections.entities import Job
-from projections.errors import BadRequest, Invalid
+from projections.errors import BadRequest
 from projections.lifecycle import Status
 from projections.moments import to_us
 from projections.queries import jobs as queries
 from projections.queries.explain import explain as explain_job
-from projections.specs import BulkJobs, Cancellation, JobFilter, NewJob, NewPriority
+from projections.specs import (
+    BatchStatusQuery,
+    BulkJobs,
+    Cancellation,
+    DeadListQuery,
+    HistoryQuery,
+    JobFilter,
+    JobListQuery,
+    NewJob,
+    NewPriority,
+)
 from server.history import history as read_history
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.params import Query
 from server.http.views import explain as explain_views
 from server.http.views import history as history_views
 from server.http.views import jobs as views
+from server.http.views.overall import JobCounts
 from server.http.wire import Body, done, reply
-
-Query = Mapping[str, str]
 
 NEW_JOB = Body(NewJob)
 BULK_JOBS = Body(BulkJobs, bytes_max=bounds.BULK_BODY_BYTES_MAX)
 NEW_PRIORITY = Body(NewPriority)
 CANCELLATION = Body(Cancellation, empty_ok=True)
+JOB_LIST = Query(JobListQuery)
+DEAD_LIST = Query(DeadListQuery)
+HISTORY = Query(HistoryQuery)
+BATCH_STATUS = Query(BatchStatusQuery)
 
 
 async def create(call: Call) -> Answer:
@@ -94,23 +103,24 @@ async def set_priority(call: Call) -> Answer:
 
 async def list_(call: Call) -> Answer:
     """Give a page of summaries; X-Has-More tells whether another follows."""
-    return await _page(call, _filter(call.request.query))
+    asked = JOB_LIST.read(call.request)
+    return await _page(call, _filter(asked, asked.status))
 
 
 async def list_dead(call: Call) -> Answer:
     """Give a page of dead letters; X-Has-More tells whether another follows."""
-    dead = replace(_filter(call.request.query), statuses=frozenset({Status.DEADLETTER.value}))
-    return await _page(call, dead)
+    asked = DEAD_LIST.read(call.request)
+    return await _page(call, _filter(asked, Status.DEADLETTER.value))
 
 
 async def history(call: Call) -> Answer:
     """Give a job's events, the oldest first; X-Has-More tells whether more follow."""
+    asked = HISTORY.read(call.request)
     told = await read_history(call.engine.log, _found(call))
-    query = call.request.query
-    if query.get("order_dir", "asc").lower() != "desc":
+    if (asked.order_dir or "asc").lower() != "desc":
         told.reverse()
-    offset = max(_integer(query, "offset", 0), 0)
-    limit = _integer(query, "limit", bounds.PAGE_HISTORY_DEFAULT)
+    offset = max(asked.offset or 0, 0)
+    limit = bounds.PAGE_HISTORY_DEFAULT if asked.limit is None else asked.limit
     end = offset + min(max(limit, 1), bounds.PAGE_HISTORY_MAX)
     view = [history_views.event(one) for one in told[offset:end]]
     return await reply(call, view, has_more=end < len(told))
@@ -128,16 +138,16 @@ async def stats(call: Call) -> Answer:
     """Count the organization's jobs by status."""
     caller = call.caller
     counts = queries.counts(call.engine.state, caller.org, caller.may_use)
-    view = {status.value: counts[status] for status in Status}
-    return await reply(call, {**view, "total": sum(counts.values())})
+    by_status = {status.value: counts[status] for status in Status}
+    return await reply(call, JobCounts(**by_status, total=sum(counts.values())))
 
 
 async def batch_status(call: Call) -> Answer:
     """Give the status of up to 100 jobs; unknown ids are left out."""
     caller = call.caller
-    asked = call.request.query.get("ids")
-    if asked is None:
+    if "ids" not in call.request.query:
         raise BadRequest("The query parameter ids is required")
+    asked = BATCH_STATUS.read(call.request).ids or ""
     ids = [job_id for part in asked.split(",") if (job_id := part.strip())]
     if len(ids) > bounds.BATCH_STATUS_IDS_MAX:
         raise BadRequest(f"At most {bounds.BATCH_STATUS_IDS_MAX} ids at a time")
@@ -160,40 +170,20 @@ def _found(call: Call) -> Job:
     return found(engine.state, call.caller, call.path("id"))
 
 
-def _filter(query: Query) -> JobFilter:
-    """Read the list parameters (contract section 1.6): limits are clamped, unknown words ignored."""
-    statuses = query.get("status")
+def _filter(asked: DeadListQuery, statuses: str | None) -> JobFilter:
+    """Give what to look for (contract section 1.6): limits are clamped, unknown words ignored."""
+    limit = bounds.PAGE_JOBS_DEFAULT if asked.limit is None else asked.limit
     return JobFilter(
-        queue_name=query.get("queue_name") or None,
+        queue_name=asked.queue_name,
         statuses=frozenset(statuses.split(",")) if statuses else None,
-        tag=query.get("tag") or None,
-        q=query.get("q") or None,
-        job_type=query.get("job_type") or None,
-        contains=query.get("contains") or None,
-        created_after=_moment(query, "created_after"),
-        created_before=_moment(query, "created_before"),
-        order_by=query.get("order_by", "created_at"),
-        descending=query.get("order_dir", "desc").lower() != "asc",
-        limit=min(max(_integer(query, "limit", bounds.PAGE_JOBS_DEFAULT), 1), bounds.PAGE_JOBS_MAX),
-        offset=max(_integer(query, "offset", 0), 0),
+        tag=asked.tag,
+        q=asked.q,
+        job_type=asked.job_type,
+        contains=asked.contains,
+        created_after=None if asked.created_after is None else to_us(asked.created_after),
+        created_before=None if asked.created_before is None else to_us(asked.created_before),
+        order_by=asked.order_by or "created_at",
+        descending=(asked.order_dir or "desc").lower() != "asc",
+        limit=min(max(limit, 1), bounds.PAGE_JOBS_MAX),
+        offset=max(asked.offset or 0, 0),
     )
-
-
-def _integer(query: Query, name: str, default: int) -> int:
-    text = query.get(name)
-    if text is None:
-        return default
-    try:
-        return int(text)
-    except ValueError as reason:
-        raise Invalid(name, "must be an integer") from reason
-
-
-def _moment(query: Query, name: str) -> int | None:
-    text = query.get(name)
-    if not text:
-        return None
-    try:
-        return to_us(convert(text, datetime))
-    except ValidationError as reason:
-        raise Invalid(name, "must be an RFC 3339 time") from reason

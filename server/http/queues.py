@@ -9,17 +9,18 @@ from projections.decide import queues
 from projections.entities import Queue
 from projections.errors import BadRequest, NotFound
 from projections.queries.stats import queue_stats
-from projections.specs import Pause, QueueConfig
+from projections.specs import Pause, QueueConfig, QueueDeletion
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.params import Query
 from server.http.views import queues as views
 from server.http.wire import Body, done, reply
 
 CONFIG = Body(QueueConfig, empty_ok=True)
 PAUSE = Body(Pause, empty_ok=True)
+DELETION = Query(QueueDeletion)
 
 _NAME: Final = re.compile(bounds.QUEUE_NAME_PATTERN)
-_NAME_CHARACTERS_MAX: Final = 100
 
 
 async def list_(call: Call) -> Answer:
@@ -51,7 +52,7 @@ async def configure(call: Call) -> Answer:
 async def delete(call: Call) -> Answer:
     """Delete a queue; with `delete_jobs=true` all its jobs as well."""
     name, engine = _name(call), call.engine
-    delete_jobs = call.request.query.get("delete_jobs", "").lower() in {"true", "1"}
+    delete_jobs = bool(DELETION.read(call.request).delete_jobs)
     gone = False
     while not gone:
         # In parts, so that a queue of a million jobs holds up nobody.
@@ -94,7 +95,7 @@ async def resume(call: Call) -> Answer:
 
 def _name(call: Call) -> str:
     name = call.path("name")
-    if len(name) > _NAME_CHARACTERS_MAX or not _NAME.match(name):
+    if len(name) > bounds.QUEUE_NAME_CHARACTERS_MAX or not _NAME.match(name):
         raise BadRequest("Invalid queue name in the path")
     return name
 

@@ -1,72 +1,252 @@
-"""Every endpoint, once: this table registers the handlers, and the tests walk it.
+"""Every endpoint, once: this table registers the handlers, describes the API, and the tests walk it.
 
 Fixed paths stand before those with an id.
 """
 
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
-from msgspec import Struct
 
-from server.http import actions, audit, claims, health, jobs, queues, settlements, workers
-from server.http.edge import Handler, unrouted, wrapped
-from server.http.wire import Body
+from eventlog import LogStat
+from server.http import (
+    actions,
+    audit,
+    claims,
+    health,
+    jobs,
+    queues,
+    reference,
+    settlements,
+    workers,
+)
+from server.http.edge import unrouted, wrapped
+from server.http.route import API, Route
+from server.http.views import actions as action_views
+from server.http.views import claims as claim_views
+from server.http.views import jobs as job_views
+from server.http.views import overall
+from server.http.views import queues as queue_views
+from server.http.views import settlements as settlement_views
+from server.http.views import workers as worker_views
+from server.http.views.explain import Explanation
+from server.http.views.history import HistoryEvent
 
-API: Final = "/api/v1"
+_get = partial(Route, method="GET")
+_post = partial(Route, method="POST")
+_put = partial(Route, method="PUT")
+_delete = partial(Route, method="DELETE")
 
-
-class Route(Struct, frozen=True):
-    """One endpoint; `open` ones need no API key."""
-
-    method: str
-    path: str
-    handler: Handler
-    body: Body[Any] | None = None
-    open: bool = False
-
+_JOBS: Final = f"{API}/jobs"
+_JOB: Final = f"{API}/jobs/{{id}}"
+_QUEUES: Final = f"{API}/queues"
+_QUEUE: Final = f"{API}/queues/{{name}}"
+_WORKERS: Final = f"{API}/workers"
+_WORKER: Final = f"{API}/workers/{{id}}"
+_HTML: Final = "text/html"
 
 ROUTES: Final = (
-    Route("GET", "/health", health.health, open=True),
-    Route("GET", "/health/live", health.live, open=True),
-    Route("GET", "/health/ready", health.ready, open=True),
-    Route("POST", f"{API}/jobs", jobs.create, jobs.NEW_JOB),
-    Route("GET", f"{API}/jobs", jobs.list_),
-    Route("POST", f"{API}/jobs/bulk", jobs.create_bulk, jobs.BULK_JOBS),
-    Route(
-        "POST", f"{API}/jobs/bulk/complete", settlements.complete_bulk, settlements.BULK_COMPLETION
+    _get(path="/health", handler=health.health, answers={200: overall.Health}, open=True),
+    _get(path="/health/live", handler=health.live, answers={200: None}, open=True),
+    _get(
+        path="/health/ready",
+        handler=health.ready,
+        answers={200: overall.Ready, 503: (overall.Draining, overall.ErrorBody)},
+        open=True,
     ),
-    Route("POST", f"{API}/jobs/bulk/fail", settlements.fail_bulk, settlements.BULK_FAILURE),
-    Route("POST", f"{API}/jobs/claim", claims.claim, claims.CLAIM),
-    Route("POST", f"{API}/jobs/actions", actions.act, actions.JOB_ACTION),
-    Route("GET", f"{API}/jobs/dlq", jobs.list_dead),
-    Route("POST", f"{API}/jobs/dlq/retry", actions.retry_dead, actions.DEAD_RETRY),
-    Route("POST", f"{API}/jobs/dlq/purge", actions.purge_dead, actions.DEAD_PURGE),
-    Route("GET", f"{API}/jobs/stats", jobs.stats),
-    Route("GET", f"{API}/jobs/status", jobs.batch_status),
-    Route("GET", f"{API}/jobs/{{id}}", jobs.get),
-    Route("DELETE", f"{API}/jobs/{{id}}", jobs.cancel),
-    Route("POST", f"{API}/jobs/{{id}}/retry", jobs.retry),
-    Route("POST", f"{API}/jobs/{{id}}/cancel", jobs.stop, jobs.CANCELLATION),
-    Route("GET", f"{API}/jobs/{{id}}/history", jobs.history),
-    Route("GET", f"{API}/jobs/{{id}}/explain", jobs.explain),
-    Route("PUT", f"{API}/jobs/{{id}}/priority", jobs.set_priority, jobs.NEW_PRIORITY),
-    Route("POST", f"{API}/jobs/{{id}}/complete", settlements.complete, settlements.COMPLETION),
-    Route("POST", f"{API}/jobs/{{id}}/fail", settlements.fail, settlements.FAILURE),
-    Route("POST", f"{API}/jobs/{{id}}/heartbeat", claims.extend, claims.EXTENSION),
-    Route("GET", f"{API}/queues", queues.list_),
-    Route("GET", f"{API}/queues/{{name}}", queues.get),
-    Route("DELETE", f"{API}/queues/{{name}}", queues.delete),
-    Route("PUT", f"{API}/queues/{{name}}/config", queues.configure, queues.CONFIG),
-    Route("GET", f"{API}/queues/{{name}}/stats", queues.stats),
-    Route("POST", f"{API}/queues/{{name}}/pause", queues.pause, queues.PAUSE),
-    Route("POST", f"{API}/queues/{{name}}/resume", queues.resume),
-    Route("GET", f"{API}/workers", workers.list_),
-    Route("POST", f"{API}/workers/register", workers.register, workers.NEW_WORKER),
-    Route("GET", f"{API}/workers/{{id}}", workers.get),
-    Route("POST", f"{API}/workers/{{id}}/heartbeat", workers.heartbeat, workers.PULSE),
-    Route("POST", f"{API}/workers/{{id}}/deregister", workers.deregister),
-    Route("GET", f"{API}/log/stat", audit.log_stat),
-    Route("GET", f"{API}/log/digest", audit.digest),
+    _get(
+        path="/openapi.json",
+        handler=reference.openapi,
+        answers={200: dict[str, Any]},
+        open=True,
+    ),
+    _get(path="/docs", handler=reference.docs, answers={200: _HTML}, open=True),
+    _post(
+        path=_JOBS,
+        handler=jobs.create,
+        body=jobs.NEW_JOB,
+        answers={200: job_views.Created, 201: job_views.Created},
+        also=(403,),
+    ),
+    _get(
+        path=_JOBS,
+        handler=jobs.list_,
+        query=jobs.JOB_LIST,
+        answers={200: list[job_views.JobSummary]},
+        paged=True,
+    ),
+    _post(
+        path=f"{_JOBS}/bulk",
+        handler=jobs.create_bulk,
+        body=jobs.BULK_JOBS,
+        answers={200: job_views.BulkCreated},
+        also=(403,),
+    ),
+    _post(
+        path=f"{_JOBS}/bulk/complete",
+        handler=settlements.complete_bulk,
+        body=settlements.BULK_COMPLETION,
+        answers={200: settlement_views.BulkSettled},
+    ),
+    _post(
+        path=f"{_JOBS}/bulk/fail",
+        handler=settlements.fail_bulk,
+        body=settlements.BULK_FAILURE,
+        answers={200: settlement_views.BulkSettled},
+    ),
+    _post(
+        path=f"{_JOBS}/claim",
+        handler=claims.claim,
+        body=claims.CLAIM,
+        answers={200: claim_views.Claimed},
+        also=(403,),
+    ),
+    _post(
+        path=f"{_JOBS}/actions",
+        handler=actions.act,
+        body=actions.JOB_ACTION,
+        answers={200: action_views.Performed},
+        also=(403,),
+    ),
+    _get(
+        path=f"{_JOBS}/dlq",
+        handler=jobs.list_dead,
+        query=jobs.DEAD_LIST,
+        answers={200: list[job_views.JobSummary]},
+        paged=True,
+    ),
+    _post(
+        path=f"{_JOBS}/dlq/retry",
+        handler=actions.retry_dead,
+        body=actions.DEAD_RETRY,
+        answers={200: action_views.DeadRetried},
+        also=(403,),
+    ),
+    _post(
+        path=f"{_JOBS}/dlq/purge",
+        handler=actions.purge_dead,
+        body=actions.DEAD_PURGE,
+        answers={200: action_views.DeadPurged},
+        also=(403,),
+    ),
+    _get(path=f"{_JOBS}/stats", handler=jobs.stats, answers={200: overall.JobCounts}),
+    _get(
+        path=f"{_JOBS}/status",
+        handler=jobs.batch_status,
+        query=jobs.BATCH_STATUS,
+        answers={200: list[job_views.BatchStatus]},
+    ),
+    _get(path=_JOB, handler=jobs.get, answers={200: job_views.JobDetail}, also=(404,)),
+    _delete(path=_JOB, handler=jobs.cancel, answers={204: None}, also=(404, 409)),
+    _post(
+        path=f"{_JOB}/cancel",
+        handler=jobs.stop,
+        body=jobs.CANCELLATION,
+        answers={200: job_views.Stopping, 202: job_views.Stopping},
+        also=(404, 409),
+    ),
+    _get(
+        path=f"{_JOB}/history",
+        handler=jobs.history,
+        query=jobs.HISTORY,
+        answers={200: list[HistoryEvent]},
+        also=(404,),
+        paged=True,
+    ),
+    _get(path=f"{_JOB}/explain", handler=jobs.explain, answers={200: Explanation}, also=(404,)),
+    _post(
+        path=f"{_JOB}/retry",
+        handler=jobs.retry,
+        answers={200: job_views.JobDetail},
+        also=(404, 409),
+    ),
+    _put(
+        path=f"{_JOB}/priority",
+        handler=jobs.set_priority,
+        body=jobs.NEW_PRIORITY,
+        answers={200: job_views.PriorityChanged},
+        also=(404,),
+    ),
+    _post(
+        path=f"{_JOB}/complete",
+        handler=settlements.complete,
+        body=settlements.COMPLETION,
+        answers={200: settlement_views.Settled},
+        also=(404, 409),
+    ),
+    _post(
+        path=f"{_JOB}/fail",
+        handler=settlements.fail,
+        body=settlements.FAILURE,
+        answers={200: settlement_views.FailedAttempt},
+        also=(404, 409),
+    ),
+    _post(
+        path=f"{_JOB}/heartbeat",
+        handler=claims.extend,
+        body=claims.EXTENSION,
+        answers={200: claim_views.Extended},
+        also=(404, 409),
+    ),
+    _get(path=_QUEUES, handler=queues.list_, answers={200: list[queue_views.QueueSummary]}),
+    _get(path=_QUEUE, handler=queues.get, answers={200: queue_views.QueueDetail}, also=(404,)),
+    _delete(
+        path=_QUEUE,
+        handler=queues.delete,
+        query=queues.DELETION,
+        answers={204: None},
+        also=(403, 404, 409),
+    ),
+    _put(
+        path=f"{_QUEUE}/config",
+        handler=queues.configure,
+        body=queues.CONFIG,
+        answers={200: queue_views.QueueDetail},
+        also=(403,),
+    ),
+    _get(
+        path=f"{_QUEUE}/stats",
+        handler=queues.stats,
+        answers={200: queue_views.QueueFigures},
+        also=(404,),
+    ),
+    _post(
+        path=f"{_QUEUE}/pause",
+        handler=queues.pause,
+        body=queues.PAUSE,
+        answers={200: queue_views.Paused},
+        also=(403,),
+    ),
+    _post(
+        path=f"{_QUEUE}/resume",
+        handler=queues.resume,
+        answers={200: queue_views.Resumed},
+        also=(403, 404),
+    ),
+    _get(path=_WORKERS, handler=workers.list_, answers={200: list[worker_views.WorkerDetail]}),
+    _post(
+        path=f"{_WORKERS}/register",
+        handler=workers.register,
+        body=workers.NEW_WORKER,
+        answers={201: worker_views.Registered},
+        also=(403, 409),
+    ),
+    _get(path=_WORKER, handler=workers.get, answers={200: worker_views.WorkerDetail}, also=(404,)),
+    _post(
+        path=f"{_WORKER}/heartbeat",
+        handler=workers.heartbeat,
+        body=workers.PULSE,
+        answers={200: None},
+        also=(404,),
+    ),
+    _post(
+        path=f"{_WORKER}/deregister",
+        handler=workers.deregister,
+        answers={204: None},
+        also=(404,),
+    ),
+    _get(path=f"{API}/log/stat", handler=audit.log_stat, answers={200: LogStat}),
+    _get(path=f"{API}/log/digest", handler=audit.digest, answers={200: overall.StateDigest}),
 )
 
 

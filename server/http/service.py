@@ -6,6 +6,7 @@ from aiohttp import web
 
 from server.clock import monotonic_us
 from server.engine import Engine
+from server.http.description import Description
 from server.http.ratelimit import Limiter
 from server.waiting import WaitingRoom
 
@@ -13,10 +14,13 @@ from server.waiting import WaitingRoom
 class Service:
     """The engine, the secret of the key hashes, and whether the server is on its way out."""
 
-    def __init__(self, engine: Engine, secret: bytes, limiter: Limiter) -> None:
+    def __init__(
+        self, engine: Engine, secret: bytes, limiter: Limiter, description: Description
+    ) -> None:
         self.engine = engine
         self.secret = secret
         self.limiter = limiter
+        self.description = description
         self.waiting = WaitingRoom(engine)
         self.draining = False
         self.started_us = monotonic_us()

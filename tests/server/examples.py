@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from server.http.routes import API, ROUTES, Route
+from server.http.route import API, Route
+from server.http.routes import ROUTES
 from tests.server.harness import ME, Answer, Face
 
 
@@ -36,10 +37,13 @@ class Stock(Struct, frozen=True):
         return filled.replace("{name}", "mail") + example.query
 
 
+OUTSIDE: Final = ("/health", "/openapi.json", "/docs")
 _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/health"): Example(),
     ("GET", "/health/live"): Example(),
     ("GET", "/health/ready"): Example(),
+    ("GET", "/openapi.json"): Example(),
+    ("GET", "/docs"): Example(),
     ("POST", "/jobs"): Example({"queue_name": "mail", "payload": {}}, 201),
     ("GET", "/jobs"): Example(),
     ("POST", "/jobs/bulk"): Example({"queue_name": "mail", "jobs": [{"payload": 1}]}),
@@ -80,7 +84,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/log/digest"): Example(),
 }
 EXAMPLES: Final = {
-    (method, path if path.startswith("/health") else API + path): example
+    (method, path if path.startswith(OUTSIDE) else API + path): example
     for (method, path), example in _EXAMPLES.items()
 }
 

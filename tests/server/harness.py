@@ -23,7 +23,7 @@ from projections.state import State
 from server.access import hashed, new_key
 from server.app import build_app
 from server.engine import SYSTEM, Engine
-from server.http.routes import API
+from server.http.route import API
 from server.http.service import SERVICE, Service
 from tests.fakes import FakeClock, counting_ids
 

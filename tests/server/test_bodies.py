@@ -9,7 +9,8 @@ from msgspec.structs import fields
 
 from projections import bounds
 from server.http.jobs import BULK_JOBS, NEW_JOB
-from server.http.routes import ROUTES, Route
+from server.http.route import Route
+from server.http.routes import ROUTES
 from server.http.settlements import COMPLETION
 from tests.server import examples
 from tests.server.examples import WITH_BODY, example_of, stocked

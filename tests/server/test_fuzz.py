@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import fields
 
 from projections.digest import digest
-from server.http.routes import API
+from server.http.route import API
 from server.startup import replayed
 from tests.server.examples import WITH_BODY, example_of, stocked
 from tests.server.harness import Face

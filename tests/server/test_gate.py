@@ -4,14 +4,15 @@ import pytest
 
 from projections.decide import jobs
 from server.engine import SYSTEM
-from server.http.routes import API, ROUTES, Route
+from server.http.route import API, Route
+from server.http.routes import ROUTES
 from tests.build import a_job
 from tests.server import examples
 from tests.server.examples import example_of, perform, stocked
 from tests.server.harness import ME, Answer, Face, background, turns, until
 
 # health tells of nothing but the durable position, and must answer beside a stuck disk
-TELL_NOTHING = {"/health", "/health/live", "/health/ready"}
+TELL_NOTHING = {"/health", "/health/live", "/health/ready", "/openapi.json", "/docs"}
 
 # refused requests: method, path, body, status; {held} and {waiting} as in the examples
 REFUSED = [

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from server.http.routes import ROUTES, Route
+from server.http.route import Route
+from server.http.routes import ROUTES
 from tests.server import examples
 from tests.server.examples import CLOSED, WITH_ID, example_of, perform, stocked
 from tests.server.harness import API, KEY, Answer, Face, assert_refused
@@ -22,11 +23,13 @@ def test_every_route_has_an_example() -> None:
     assert set(examples.EXAMPLES) == {(route.method, route.path) for route in ROUTES}
 
 
-def test_only_health_is_open() -> None:
+def test_only_health_and_the_description_are_open() -> None:
     assert {route.path for route in ROUTES if route.open} == {
         "/health",
         "/health/live",
         "/health/ready",
+        "/openapi.json",
+        "/docs",
     }
 
 
@@ -38,6 +41,8 @@ async def test_example_is_answered(face: Face, route: Route) -> None:
     assert_standard(answer)
     if answer.status == 204 or route.path.endswith(("/health/live", "/workers/{id}/heartbeat")):
         assert answer.content == b""
+    elif route.path == "/docs":
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     else:
         assert answer.headers["Content-Type"] == "application/json"
         assert isinstance(answer.json, dict | list)

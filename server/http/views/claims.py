@@ -4,6 +4,7 @@ from msgspec import Raw, Struct
 
 from projections.entities import Job
 from projections.moments import to_text
+from server.http.views.times import Time
 
 
 class ClaimedJob(Struct, frozen=True):
@@ -17,9 +18,9 @@ class ClaimedJob(Struct, frozen=True):
     retry_count: int
     max_retries: int
     timeout_seconds: int
-    created_at: str
+    created_at: Time
     lease_id: str
-    lease_expires_at: str
+    lease_expires_at: Time
 
 
 class Claimed(Struct, frozen=True):
@@ -31,7 +32,7 @@ class Claimed(Struct, frozen=True):
 class Extended(Struct, frozen=True):
     """Answer to a job's heartbeat."""
 
-    lease_expires_at: str
+    lease_expires_at: Time
     cancel_requested: bool
     success: bool = True
 

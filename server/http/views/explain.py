@@ -6,6 +6,7 @@ from projections.entities import Job
 from projections.lifecycle import Status
 from projections.moments import to_text, to_text_or_none
 from projections.queries import explain
+from server.http.views.times import Time
 
 
 class Reason(Struct, frozen=True, kw_only=True):
@@ -13,8 +14,8 @@ class Reason(Struct, frozen=True, kw_only=True):
 
     code: str
     message: str
-    since: str | None
-    until: str | None
+    since: Time | None
+    until: Time | None
     by: str | None
     job_id: str | None
     limit: int | None
@@ -34,9 +35,9 @@ class Explanation(Struct, frozen=True, kw_only=True):
     reasons: list[Reason]
     ahead: int | None
     ahead_at_least: bool
-    last_claimed_at: str | None
+    last_claimed_at: Time | None
     active_workers: int
-    explained_at: str
+    explained_at: Time
     position: int
 
 

@@ -6,6 +6,7 @@ from msgspec import Struct, to_builtins
 
 from projections.moments import to_text
 from server.history import Told
+from server.http.views.times import Time
 
 # The job itself shows the large ones; a secret is shown nowhere.
 _LEFT_OUT: Final = frozenset(
@@ -21,7 +22,7 @@ class HistoryEvent(Struct, frozen=True, kw_only=True):
     event_type: str
     worker_id: str | None
     details: dict[str, Any]
-    created_at: str
+    created_at: Time
     position: int
     actor: str
     request_id: str

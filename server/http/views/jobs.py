@@ -6,6 +6,7 @@ from projections.entities import Job
 from projections.lifecycle import Status
 from projections.moments import to_text, to_text_or_none
 from projections.rawjson import job_type
+from server.http.views.times import Time
 
 
 class Created(Struct, frozen=True):
@@ -52,12 +53,12 @@ class JobDetail(Struct, frozen=True):
     retry_count: int
     max_retries: int
     last_error: str | None
-    created_at: str
-    updated_at: str
-    scheduled_at: str | None
-    started_at: str | None
-    completed_at: str | None
-    expires_at: str | None
+    created_at: Time
+    updated_at: Time
+    scheduled_at: Time | None
+    started_at: Time | None
+    completed_at: Time | None
+    expires_at: Time | None
     priority: int
     tags: Raw | None
     timeout_seconds: int
@@ -65,11 +66,11 @@ class JobDetail(Struct, frozen=True):
     completion_webhook: str | None
     assigned_worker_id: str | None
     lease_id: str | None
-    lease_expires_at: str | None
+    lease_expires_at: Time | None
     idempotency_key: str | None
     position: int
     dependencies_met: bool | None
-    cancel_requested_at: str | None
+    cancel_requested_at: Time | None
     workflow_id: None = None
     dependency_mode: None = None
 
@@ -85,10 +86,10 @@ class JobSummary(Struct, frozen=True):
     max_retries: int
     job_type: str
     last_error: str | None
-    created_at: str
-    scheduled_at: str | None
-    started_at: str | None
-    completed_at: str | None
+    created_at: Time
+    scheduled_at: Time | None
+    started_at: Time | None
+    completed_at: Time | None
 
 
 class BatchStatus(Struct, frozen=True):
@@ -100,9 +101,9 @@ class BatchStatus(Struct, frozen=True):
     retry_count: int
     attempt: int
     max_retries: int
-    created_at: str
-    started_at: str | None
-    completed_at: str | None
+    created_at: Time
+    started_at: Time | None
+    completed_at: Time | None
 
 
 class PriorityChanged(Struct, frozen=True):

@@ -5,6 +5,7 @@ from msgspec import Raw, Struct
 from projections.entities import Queue
 from projections.moments import to_text, to_text_or_none
 from projections.queries.stats import QueueStats
+from server.http.views.times import Time
 
 
 class QueueSummary(Struct, frozen=True):
@@ -28,11 +29,11 @@ class QueueDetail(Struct, frozen=True):
     rate_limit: int | None
     enabled: bool
     settings: Raw
-    paused_at: str | None
+    paused_at: Time | None
     paused_by: str | None
     paused_reason: str | None
-    created_at: str
-    updated_at: str
+    created_at: Time
+    updated_at: Time
 
 
 class QueueFigures(Struct, frozen=True):
@@ -49,7 +50,7 @@ class QueueFigures(Struct, frozen=True):
     scheduled_jobs: int
     enqueued_per_minute: float
     throughput_per_minute: float
-    last_claimed_at: str | None
+    last_claimed_at: Time | None
 
 
 class Paused(Struct, frozen=True):
@@ -57,7 +58,7 @@ class Paused(Struct, frozen=True):
 
     queue_name: str
     paused: bool
-    paused_at: str | None
+    paused_at: Time | None
     reason: str | None
 
 

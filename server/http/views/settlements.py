@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from projections.lifecycle import Status
+from server.http.views.times import Time
 
 
 class Settled(Struct, frozen=True):
@@ -17,7 +18,7 @@ class FailedAttempt(Struct, frozen=True):
     success: bool
     will_retry: bool
     status: Status
-    next_retry_at: str | None
+    next_retry_at: Time | None
 
 
 class ItemSettled(Struct, frozen=True):
@@ -26,7 +27,7 @@ class ItemSettled(Struct, frozen=True):
     index: int
     job_id: str
     status: Status
-    next_retry_at: str | None
+    next_retry_at: Time | None
 
 
 class ItemRefused(Struct, frozen=True):

@@ -6,6 +6,7 @@ from msgspec import Raw, Struct
 
 from projections.entities import Worker
 from projections.moments import to_text
+from server.http.views.times import Time
 
 _EMPTY_OBJECT: Final = Raw(b"{}")
 
@@ -31,11 +32,11 @@ class WorkerDetail(Struct, frozen=True):
     max_concurrency: int
     current_jobs: int
     status: str
-    last_heartbeat: str
+    last_heartbeat: Time
     metadata: Raw
     version: str | None
-    registered_at: str
-    updated_at: str
+    registered_at: Time
+    updated_at: Time
 
 
 def worker(entity: Worker) -> WorkerDetail:

@@ -1,0 +1,66 @@
+"""The server as a whole, as the API shows it: health, counts, digest."""
+
+from msgspec import Struct
+
+from eventlog import SyncMode
+
+
+class Health(Struct, frozen=True):
+    """Answer to GET /health. `database` is the log, `cache` the projections."""
+
+    status: str
+    database: bool
+    cache: bool
+    version: str
+    uptime_seconds: int
+    sync: SyncMode
+    position: int
+
+
+class Ready(Struct, frozen=True):
+    """Answer to GET /health/ready when requests are welcome."""
+
+    status: str
+    position: int
+
+
+class Draining(Struct, frozen=True):
+    """Answer to GET /health/ready while the server is shutting down."""
+
+    status: str
+
+
+class JobCounts(Struct, frozen=True):
+    """Answer to GET /jobs/stats; `total` is the sum of the others."""
+
+    pending: int
+    scheduled: int
+    processing: int
+    completed: int
+    failed: int
+    deadletter: int
+    cancelled: int
+    total: int
+
+
+class StateDigest(Struct, frozen=True):
+    """The digest of the state, and the position it holds for."""
+
+    position: int
+    digest: str
+
+
+class ErrorDetail(Struct, frozen=True):
+    """Which field breaks which rule."""
+
+    field: str
+    message: str
+
+
+class ErrorBody(Struct, frozen=True, omit_defaults=True):
+    """Every error; `error` and `details` come with validation errors."""
+
+    code: str
+    message: str
+    error: str | None = None
+    details: list[ErrorDetail] | None = None
