@@ -9,14 +9,17 @@ functions, with ``rawjson``.
 """
 
 from enum import StrEnum
+from typing import Annotated, ClassVar
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from projections import bounds
 
 
 class Spec(Struct, frozen=True, kw_only=True):
-    """Base of all request bodies."""
+    """Base of all request bodies. `EXTRA_SCHEMA` tells of rules between fields."""
+
+    EXTRA_SCHEMA: ClassVar[dict[str, object]] = {}
 
 
 class NewJob(Spec, frozen=True):
@@ -142,7 +145,7 @@ class DeadRetry(Spec, frozen=True):
 class DeadPurge(Spec, frozen=True):
     """POST /jobs/dlq/purge: `older_than` compares with the time of creation."""
 
-    confirm: bool
+    confirm: bounds.Confirmation
     queue_name: bounds.QueueName | None = None
     older_than: bounds.Moment | None = None
     limit: bounds.DeadPurgeLimit | None = None
@@ -162,6 +165,16 @@ class ActionFilter(Spec, frozen=True):
     created_before: bounds.Moment | None = None
 
 
+_AT_LEAST_ONE = Meta(
+    extra_json_schema={
+        "anyOf": [
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+            for name in ActionFilter.__struct_fields__
+        ]
+    }
+)
+
+
 class Verb(StrEnum):
     """What an action does to each job."""
 
@@ -174,8 +187,13 @@ class Verb(StrEnum):
 class JobAction(Spec, frozen=True):
     """POST /jobs/actions; `priority` belongs to `set_priority`. `dry_run` only counts."""
 
+    EXTRA_SCHEMA: ClassVar[dict[str, object]] = {
+        "if": {"properties": {"action": {"const": "set_priority"}}},
+        "then": {"required": ["priority"], "properties": {"priority": {"type": "integer"}}},
+    }
+
     action: Verb
-    filter: ActionFilter
+    filter: Annotated[ActionFilter, _AT_LEAST_ONE]
     priority: bounds.Priority | None = None
     dry_run: bool | None = None
 
@@ -208,6 +226,15 @@ class Pause(Spec, frozen=True):
     reason: bounds.PauseReason | None = None
 
 
+class WorkerStatus(StrEnum):
+    """What a worker may say of itself."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    OFFLINE = "offline"
+    DRAINING = "draining"
+
+
 class NewWorker(Spec, frozen=True):
     """POST /workers/register."""
 
@@ -224,7 +251,7 @@ class WorkerPulse(Spec, frozen=True):
     """POST /workers/{id}/heartbeat."""
 
     current_jobs: bounds.CurrentJobs
-    status: str | None = None
+    status: WorkerStatus | None = None
     metadata: bounds.Metadata | UnsetType = UNSET
 
 
@@ -278,7 +305,7 @@ class HistoryQuery(Spec, frozen=True):
 class BatchStatusQuery(Spec, frozen=True):
     """Parameters of the batch status: ids with commas between them."""
 
-    ids: str | None = None
+    ids: str = ""
 
 
 class QueueDeletion(Spec, frozen=True):

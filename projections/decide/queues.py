@@ -82,7 +82,7 @@ def configure(state: State, ctx: Context, name: str, spec: QueueConfig) -> Decis
         retry_base_secs=obeyed.retry_base_secs,
         retry_cap_secs=obeyed.retry_cap_secs,
         retry_jitter=obeyed.retry_jitter,
-        concurrency_limit=obeyed.concurrency_limit,
+        concurrency_limit=_whole(obeyed.concurrency_limit),
     )
     switched: tuple[Event, ...] = ()
     if spec.enabled is False and queue.paused_at is None:
@@ -169,6 +169,10 @@ def _obeyed(settings: Raw) -> QueueSettings:
         return _decode_settings(settings)
     except ValidationError as reason:
         raise Invalid("settings", str(reason)) from reason
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
 
 
 def _kept(asked: int | None, stored: int | None, default: int) -> int:

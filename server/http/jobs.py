@@ -147,7 +147,7 @@ async def batch_status(call: Call) -> Answer:
     caller = call.caller
     if "ids" not in call.request.query:
         raise BadRequest("The query parameter ids is required")
-    asked = BATCH_STATUS.read(call.request).ids or ""
+    asked = BATCH_STATUS.read(call.request).ids
     ids = [job_id for part in asked.split(",") if (job_id := part.strip())]
     if len(ids) > bounds.BATCH_STATUS_IDS_MAX:
         raise BadRequest(f"At most {bounds.BATCH_STATUS_IDS_MAX} ids at a time")

@@ -72,10 +72,16 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     routes = list(routes)
     kinds = _kinds(routes)
     schemas, components = schema_components(kinds, ref_template=_REF)
+    for kind in kinds:
+        components.get(getattr(kind, "__name__", ""), {}).update(getattr(kind, "EXTRA_SCHEMA", {}))
     schema_of = dict(zip(map(_key, kinds), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+        operation = _operation(route, schema_of)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+        for status, answer in operation["responses"].items():
+            if _makes_something(route) and int(status) in route.answers:
+                answer["links"] = _links(route, routes)
     refusals = {status for route in routes for status in route.refusals}
     found = {
         "openapi": "3.1.0",
@@ -145,6 +151,25 @@ def _operation(route: Route, schema_of: Mapping[str, Any]) -> dict[str, Any]:
     return operation
 
 
+def _makes_something(route: Route) -> bool:
+    """Whether an answer's ``id`` can be used in other paths."""
+    return any(
+        "id" in getattr(kind, "__struct_fields__", ()) for kind in route.answers.values()
+    ) and (route.method == "POST" and not _PARAMETER.search(route.path))
+
+
+def _links(route: Route, routes: Iterable[Route]) -> dict[str, Any]:
+    """Tell where the id of what was made can be used."""
+    return {
+        other.operation: {
+            "operationId": other.operation,
+            "parameters": {"id": "$response.body#/id"},
+        }
+        for other in routes
+        if other.tag == route.tag and "{id}" in other.path
+    }
+
+
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "path", "required": True, "schema": _PATH[name]}
@@ -161,7 +186,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
         {
             "name": field.encode_name,
             "in": "query",
-            "required": field.required,
+            "required": field.default == "",
             "schema": _without_null(properties[field.encode_name]),
         }
         for field in fields(route.query.spec)

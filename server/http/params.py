@@ -1,11 +1,11 @@
 """Query strings into structs, as ``wire`` does with bodies: the struct is the validation.
 
-Empty text counts as left out; a parameter that is given twice counts once, the first; unknown ones
+Empty text counts as left out where text is asked for; a parameter that is given twice counts once, the first; unknown ones
 are ignored (contract section 1.6).
 """
 
-from datetime import datetime
-from typing import Any, Generic, TypeVar
+from types import NoneType
+from typing import Any, Final, Generic, TypeVar, get_args
 
 from aiohttp import web
 from msgspec import ValidationError, convert
@@ -13,9 +13,10 @@ from msgspec.structs import fields
 
 from projections.errors import Invalid
 from projections.specs import Spec
-from server.http.validation import from_validation
 
 S = TypeVar("S", bound=Spec)
+
+_WANTED: Final = {int: "an integer", bool: "true or false"}
 
 
 class Query(Generic[S]):
@@ -23,31 +24,33 @@ class Query(Generic[S]):
 
     def __init__(self, spec: type[S]) -> None:
         self.spec = spec
-        self._names = [field.encode_name for field in fields(spec)]
-        self._times = {field.encode_name for field in fields(spec) if "datetime" in str(field.type)}
+        self._kinds = {field.encode_name: _kind(field.type) for field in fields(spec)}
 
     def read(self, request: web.Request) -> S:
         """Give the request's parameters as a checked spec.
 
         Raises:
-            Invalid: one is missing, or not of its type, or breaks a rule.
+            Invalid: one is not of its type.
 
         """
         given = request.query
-        found: dict[str, Any] = {name: text for name in self._names if (text := given.get(name))}
-        for name in self._times & found.keys():
-            found[name] = _time(name, found[name])
-        try:
-            return convert(found, self.spec, strict=False)
-        except ValidationError as reason:
-            refused = from_validation(reason)
-            detail = refused.details[0]
-            raise Invalid(detail["field"], detail["message"]) from reason
+        found = {}
+        for name, kind in self._kinds.items():
+            text = given.get(name)
+            if text is not None and (text or kind is not str):
+                found[name] = _value(name, text, kind)
+        return self.spec(**found)
 
 
-def _time(name: str, text: str) -> datetime:
-    """Read a time strictly: a bare number is none."""
+def _kind(annotation: Any) -> Any:
+    """Give what a parameter is when it is there."""
+    return next((one for one in get_args(annotation) if one is not NoneType), annotation)
+
+
+def _value(name: str, text: str, kind: Any) -> Any:
     try:
-        return convert(text, datetime)
+        # Strict for times, or a bare number would count as one.
+        return convert(text, kind, strict=kind is not int and kind is not bool)
     except ValidationError as reason:
-        raise Invalid(name, "must be an RFC 3339 time") from reason
+        wanted = _WANTED.get(kind, "an RFC 3339 time")
+        raise Invalid(name, f"must be {wanted}") from reason

@@ -259,9 +259,11 @@ def register(app: web.Application) -> None:
 
 
 def _methods_of(request: web.Request) -> set[str]:
-    """Give the methods that some route takes on this very path."""
-    parts = request.path.split("/")
-    return {route.method for route in ROUTES if _matches(route.path.split("/"), parts)}
+    """Give the methods that some route takes on this very path; a fixed path is meant as such."""
+    path = request.path
+    fixed = {route.method for route in ROUTES if route.path == path}
+    parts = path.split("/")
+    return fixed or {route.method for route in ROUTES if _matches(route.path.split("/"), parts)}
 
 
 def _matches(pattern: list[str], parts: list[str]) -> bool:

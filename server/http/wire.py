@@ -16,6 +16,7 @@ from projections.errors import TooLarge
 from projections.specs import Spec
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.integral import rewritten
 from server.http.validation import InvalidJson, from_validation
 
 S = TypeVar("S", bound=Spec)
@@ -61,15 +62,23 @@ class Body(Generic[S]):
         try:
             if not body.isascii():
                 body.decode()  # raw documents are kept undecoded, so the text is checked here
-            return self._decode(body)
-        except ValidationError as error:
-            raise from_validation(error) from error
+            return self._decoded(body)
         except UnicodeDecodeError as error:
             raise InvalidJson("The body is not valid UTF-8") from error
         except RecursionError as error:
             raise InvalidJson("The body is nested too deeply") from error
         except DecodeError as error:
             raise InvalidJson(f"The body is not valid JSON: {error}") from error
+
+    def _decoded(self, body: bytes) -> S:
+        while True:
+            try:
+                return self._decode(body)
+            except ValidationError as error:
+                with_integer = rewritten(body, str(error))
+                if with_integer is None:
+                    raise from_validation(error) from error
+                body = with_integer
 
 
 def at_once(call: Call, view: Any, *, status: int = 200) -> Answer:

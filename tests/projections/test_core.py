@@ -350,8 +350,6 @@ def test_workers_come_live_and_go() -> None:
     assert (worker.status, worker.current_jobs) == ("offline", 0)
     bench.do(workers.heartbeat, "w.1", WorkerPulse(current_jobs=0))
     assert worker.status == "healthy"
-    with pytest.raises(Invalid):
-        bench.do(workers.heartbeat, "w.1", WorkerPulse(current_jobs=0, status="asleep"))
     bench.do(workers.deregister, "w.1")
     assert (worker.status, bench.state.agenda.next_due()) == ("offline", None)
     with pytest.raises(Conflict):

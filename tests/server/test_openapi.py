@@ -1,6 +1,7 @@
 """The description of the API against the API: every answer is as the document says."""
 
 import json
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -130,4 +131,4 @@ async def test_the_page_stands_alone_and_tells_of_every_operation(face: Face) ->
     assert within <= set(page.ids)
     assert [link for link in page.links if not link.startswith("#")] == ["openapi.json"]
     for route in ROUTES:
-        assert operation_of(route)["summary"].split(";")[0].encode()[:30] in answer.content
+        assert escape(operation_of(route)["summary"]) in answer.content.decode()
