@@ -112,13 +112,17 @@ class Chunk:
         """The first number behind this chunk."""
         return self.base + CHUNK_ROWS
 
+    @property
+    def knows_ids(self) -> bool:
+        """Whether ``keys_of_ids`` has nothing to compute."""
+        return bool(self.id_keys) and len(self.id_keys) == len(self.jobs) and self.id_keys[-1] != 0
+
     def keys_of_ids(self) -> "array[int]":
         """Give the ``id_key`` of each row; 0 where there is no job, or none yet."""
-        keys = self.id_keys
-        if len(keys) < len(self.jobs) or not keys[-1]:
-            keys = array("Q", (0 if job is None else id_key(job.id) for job in self.jobs))
-            self.id_keys = keys
-        return keys
+        if not self.knows_ids:
+            keys = (0 if job is None else id_key(job.id) for job in self.jobs)
+            self.id_keys = array("Q", keys)
+        return self.id_keys
 
     def row(self, seq: int) -> int | None:
         """Give the row of a job; nothing when it was packed away."""

@@ -17,6 +17,7 @@ from projections.queries.search import (
     Filter,
     Numbers,
     Visible,
+    best,
     order_key,
     ranks_of,
     seqs_of,
@@ -71,29 +72,34 @@ class Search:
         if order_by == "created_at":
             self._best = _ByCreation(wanted.offset, self._end, descending=wanted.descending)
         else:
-            self._best = _ByKey(state, order_by, self._end, descending=wanted.descending)
+            self._best = _ByKey(
+                state, order_by, wanted.offset, self._end, descending=wanted.descending
+            )
 
     def step(self) -> bool:
         """Search a few milliseconds' worth further; True when the page is found."""
         if not self._filter.prepare(_TEXTS_PER_SLICE):
             return False
-        slices = 1 if self._filter.reads_payloads else _CHUNKS_PER_SLICE
-        for _ in range(slices):
-            if not self._chunks or self._best.full:
+        for _ in range(_CHUNKS_PER_SLICE):
+            if self._is_done():
                 return True
-            found = self._filter.rows(self._chunks.pop())
+            costly = self._filter.is_reading or self._filter.is_costly(self._chunks[-1])
+            found = self._filter.next(self._chunks, descending=self._wanted.descending)
             if found is not None and len(found[1]):
                 self._best.take(*found)
-        return not self._chunks or self._best.full
+            if costly:
+                break
+        return self._is_done()
 
     def page(self) -> Page:
         """Give the page as it is now, once it is found."""
         seqs = self._best.seqs()
         has_more = self._best.found >= self._end
-        if isinstance(self._best, _ByKey):
-            seqs = seqs[self._wanted.offset :]
         jobs = (self._filter.job(seq) for seq in seqs[: self._wanted.limit])
         return Page([job for job in jobs if job is not None], has_more)
+
+    def _is_done(self) -> bool:
+        return self._best.full or not (self._chunks or self._filter.is_reading)
 
 
 class Matching:
@@ -123,15 +129,19 @@ class Matching:
         """Search a few milliseconds' worth further; True when all are found."""
         if not self._filter.prepare(_TEXTS_PER_SLICE):
             return False
-        if self._chunks and len(self._found) < self._jobs_max:
-            found = self._filter.rows(self._chunks.pop())
+        if not self._is_done():
+            found = self._filter.next(self._chunks, descending=False)
             if found is not None:
                 self._collect(seqs_of(*found))
-        return not self._chunks or len(self._found) >= self._jobs_max
+        return self._is_done()
 
     def ids(self) -> list[str]:
         """Give the ids that were found."""
         return self._found[: self._jobs_max]
+
+    def _is_done(self) -> bool:
+        left = self._chunks or self._filter.is_reading
+        return not left or len(self._found) >= self._jobs_max
 
     def _collect(self, seqs: Numbers) -> None:
         for seq in seqs.tolist():
@@ -166,43 +176,61 @@ class _ByCreation:
 
 
 class _ByKey:
-    """The best so far by a key, equals by order of creation."""
+    """The page by a key, equals by order of creation.
+
+    What may be on the page or before it is held as it came and never sorted: a page far down costs
+    a selection of its first and last place, and only what lies between is put in order.
+    """
 
     full = False
 
-    def __init__(self, state: State, order_by: str, end: int, *, descending: bool) -> None:
+    def __init__(
+        self, state: State, order_by: str, offset: int, end: int, *, descending: bool
+    ) -> None:
         self.found = 0
         self._order_by = order_by
         self._ranks = ranks_of(state, order_by)
+        self._offset = offset
         self._end = end
         self._sign = -1 if descending else 1
-        self._keys: Numbers = np.zeros(0, dtype=np.int64)
-        self._seqs: Numbers = np.zeros(0, dtype=np.int64)
+        self._keys: list[Numbers] = []
+        self._seqs: list[Numbers] = []
+        self._held = 0
+        self._bound: int | None = None  # no better than the last that is held
 
     def take(self, chunk: Chunk, rows: Numbers) -> None:
         self.found += len(rows)
         keys = order_key(chunk, self._order_by, self._ranks)[rows] * self._sign
-        if len(self._keys) >= self._end:
+        if self._bound is not None:
             # Equals that come later in the order of creation are no better than what is held.
-            better = keys < self._keys[-1]
+            better = keys < self._bound
             rows, keys = rows[better], keys[better]
         if not len(rows):
             return
-        if self._end < len(keys):
-            near = keys <= np.partition(keys, self._end - 1)[self._end - 1]
-            rows, keys = rows[near], keys[near]
-        seqs = seqs_of(chunk, rows)
-        if self._sign < 0:
-            keys, seqs = keys[::-1], seqs[::-1]
-        # Held ones are first, and a stable sort keeps equals in that order.
-        keys = np.concatenate((self._keys, keys))
-        seqs = np.concatenate((self._seqs, seqs))
-        order = np.argsort(keys, kind="stable")[: self._end]
-        self._keys, self._seqs = keys[order], seqs[order]
+        self._keys.append(keys[:: self._sign])
+        self._seqs.append(seqs_of(chunk, rows)[:: self._sign])
+        self._held += len(rows)
+        if self._held > 2 * self._end:
+            self._trim()
 
     def seqs(self) -> list[int]:
-        seqs: list[int] = self._seqs.tolist()
-        return seqs
+        if not self._held:
+            return []
+        self._trim()
+        keys, seqs = self._keys[0], self._seqs[0]
+        after = ~best(keys, self._offset)
+        keys, seqs = keys[after], seqs[after]
+        in_order: list[int] = seqs[np.argsort(keys, kind="stable")].tolist()
+        return in_order
+
+    def _trim(self) -> None:
+        """Keep what can be on the page or before it."""
+        keys, seqs = np.concatenate(self._keys), np.concatenate(self._seqs)
+        if len(keys) > self._end:
+            keep = best(keys, self._end)
+            keys, seqs = keys[keep], seqs[keep]
+            self._bound = int(keys.max())
+        self._keys, self._seqs, self._held = [keys], [seqs], len(keys)
 
 
 def counts(state: State, org: str, visible: Visible) -> dict[Status, int]:

@@ -24,6 +24,10 @@ Numbers = NDArray[np.int64]
 
 _STATUSES: Final = {status.value: status for status in Status}
 _ID_KEY_DIGITS: Final = 16
+_BYTES_PER_PART: Final = 4_000_000
+"""Of payloads, read without letting others in."""
+_JOBS_PER_PART: Final = 4_096
+"""So many payloads at most, however small."""
 _MANY: Final = 10_000
 """From so many jobs on, a tag is looked for in every chunk, rather than its chunks listed."""
 _DASHES: Final = (8, 13, 18, 23)
@@ -60,11 +64,24 @@ class Filter:
         self._tagged = None if wanted.tag is None else state.tags.get((org, wanted.tag))
         self._text = None if wanted.q is None else _Text(state, wanted.q)
         self._needle = None if wanted.contains is None else wanted.contains.encode()
+        self._unread: list[int] = []  # taken from the end; numbers, since rows move in a packing
 
     @property
     def reads_payloads(self) -> bool:
         """Whether rows are matched one by one."""
         return self._needle is not None
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether payloads of the last chunk are still to be read."""
+        return bool(self._unread)
+
+    def is_costly(self, number: int) -> bool:
+        """Whether this chunk takes a slice of its own: for its payloads, or to note its ids."""
+        chunk = self._state.columns.chunks.get(number)
+        return self.reads_payloads or (
+            self._text is not None and chunk is not None and not chunk.knows_ids
+        )
 
     def prepare(self, texts_max: int) -> bool:
         """Go on with what must be known first, by up to so many texts; True when it is."""
@@ -101,10 +118,46 @@ class Filter:
             mask &= self._carries_tag(chunk)
         if self._text is not None:
             mask &= self._text.mask(chunk)
-        rows = np.flatnonzero(mask)
-        if self._needle is not None and len(rows):
-            rows = _containing(chunk, rows, self._needle)
-        return chunk, rows
+        return chunk, np.flatnonzero(mask)
+
+    def begin_reading(self, chunk: Chunk, rows: Numbers, *, descending: bool) -> None:
+        """Set rows aside whose payloads decide; those that come first are read first."""
+        seqs = seqs_of(chunk, rows)
+        self._unread = (seqs if descending else seqs[::-1]).tolist()
+
+    def read(self, needle: bytes) -> tuple[Chunk, Numbers] | None:
+        """Read some of the payloads set aside; give the rows that match, in order of creation."""
+        chunk = self._state.columns.chunks.get(self._unread[-1] >> CHUNK_BITS)
+        if chunk is None:
+            self._unread = []
+            return None
+        part = self._unread[: -_JOBS_PER_PART - 1 : -1]
+        unpacked, jobs = chunk.seqs is None, chunk.jobs
+        found: list[int] = []
+        count, read = len(part), 0
+        for done, seq in enumerate(part, 1):
+            row = seq - chunk.base if unpacked else chunk.row(seq)
+            job = None if row is None else jobs[row]
+            if row is None or job is None:
+                continue  # removed since it was set aside
+            payload = bytes(job.payload)
+            if needle in payload:
+                found.append(row)
+            read += len(payload)
+            if read >= _BYTES_PER_PART:
+                count = done
+                break
+        del self._unread[-count:]
+        return chunk, np.array(sorted(found), dtype=np.int64)
+
+    def next(self, chunks: list[int], *, descending: bool) -> tuple[Chunk, Numbers] | None:
+        """Give the matches of the next part, taking a chunk from the end when none is begun."""
+        if not self._unread:
+            found = self.rows(chunks.pop())
+            if self._needle is None or found is None:
+                return found
+            self.begin_reading(*found, descending=descending)
+        return self.read(self._needle) if self._needle is not None and self._unread else None
 
     def job(self, seq: int) -> Job | None:
         """Give a job that was found, if it is still there and in one of the statuses asked for."""
@@ -180,13 +233,6 @@ class _Text:
         return mask
 
 
-def _containing(chunk: Chunk, rows: Numbers, needle: bytes) -> Numbers:
-    """Give those of the rows whose job has `needle` in its payload."""
-    jobs = chunk.jobs
-    found = [row for row in rows.tolist() if needle in bytes(jobs[row].payload)]
-    return np.array(found, dtype=np.int64)
-
-
 def order_key(chunk: Chunk, order_by: str, ranks: NDArray[np.int64] | None) -> Numbers:
     """Give what the rows of a chunk are sorted by; `ranks` orders codes by their text."""
     if order_by == "status":
@@ -210,6 +256,19 @@ def ranks_of(state: State, order_by: str) -> Numbers | None:
         return None
     ranks = {text: rank for rank, text in enumerate(sorted(set(texts)))}
     return np.array([ranks[text] for text in texts], dtype=np.int64)
+
+
+def best(keys: Numbers, count: int) -> Mask:
+    """Mark the `count` smallest keys; of equals, those that stand first."""
+    if count >= len(keys):
+        return np.ones(len(keys), dtype=np.bool_)
+    if count <= 0:
+        return np.zeros(len(keys), dtype=np.bool_)
+    bound = np.partition(keys, count - 1)[count - 1]
+    mask: Mask = keys < bound
+    missing = count - np.count_nonzero(mask)
+    mask[np.flatnonzero(keys == bound)[:missing]] = True
+    return mask
 
 
 def seqs_of(chunk: Chunk, rows: Numbers) -> Numbers:

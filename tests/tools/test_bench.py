@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from eventlog import verify
+from projections.queries import jobs as queries
 from tests.tools.workbench import spoolog
-from tools.bench import claim, create, memory, replay
+from tools.bench import claim, create, lists, memory, replay
 from tools.bench.load import Load, make_load
 from tools.bench.report import Figure, tell
 from tools.bench.workload import write_log
@@ -53,6 +54,15 @@ def test_claims_leave_both_queues_as_long_as_they_were() -> None:
     assert figure.unit == "ratio"
     assert figure.value > 0
     assert figure.details["claims of each"] == 20
+
+
+def test_lists_ask_by_every_order_and_tell_of_each_question() -> None:
+    slowest, longest_block = lists.measure(1_000, 10)
+    assert slowest.value > 0
+    assert longest_block.value > 0
+    for order in queries.ORDERS - {"created_at"}:
+        assert {f"by {order}, asc", f"by {order}, desc"} <= set(slowest.details)
+    assert "a payload that is nowhere" in slowest.details
 
 
 def test_create_is_compared_with_an_echo() -> None:
