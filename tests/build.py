@@ -58,6 +58,9 @@ class Bench:
         self.events.extend(events)
         fold(self.state, record)
 
+    def records(self) -> list[Record]:
+        return [decode(position, body) for position, body in enumerate(self.bodies, start=1)]
+
     def replayed(self, upto: int | None = None) -> State:
         state = State()
         for position, body in enumerate(self.bodies[:upto], start=1):

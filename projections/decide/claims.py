@@ -1,4 +1,4 @@
-"""Jobs handed to a worker: claim, extend, release."""
+"""Jobs handed to a worker: claim and extend."""
 
 from itertools import islice
 
@@ -7,18 +7,9 @@ from msgspec import Struct
 from projections import bounds, eligibility
 from projections.decide import Context, Decision
 from projections.decide.fence import LeaseHeld, held
-from projections.events import (
-    Event,
-    JobClaimed,
-    JobLeaseExpired,
-    JobLeaseExtended,
-    JobReleased,
-)
-from projections.lifecycle import Status
+from projections.events import JobClaimed, JobLeaseExtended
 from projections.specs import Claim, Extension
 from projections.state import State
-
-CANCELLED_WHILE_RUNNING = "Cancelled while running"
 
 
 class Extended(Struct, frozen=True):
@@ -81,33 +72,6 @@ def extend(state: State, ctx: Context, job_id: str, spec: Extension) -> Decision
         org=job.org, job=job.id, prev=job.trail, lease_until=answer.lease_until
     )
     return Decision((event,), answer)
-
-
-def release(state: State, ctx: Context, leases: tuple[tuple[str, str], ...]) -> Decision[None]:
-    """Take back claims that never reached their worker, given as job id and lease id each.
-
-    What is no longer under that lease stays as it is.
-    """
-    events: list[Event] = []
-    for job_id, lease in leases:
-        job = state.job(ctx.org, job_id)
-        if job is None or job.status is not Status.PROCESSING or job.lease != lease:
-            continue
-        assert job.worker is not None
-        if job.cancel_requested_at is None:
-            events.append(JobReleased(org=job.org, job=job.id, prev=job.trail, worker=job.worker))
-        else:
-            events.append(
-                JobLeaseExpired(
-                    org=job.org,
-                    job=job.id,
-                    prev=job.trail,
-                    worker=job.worker,
-                    error=CANCELLED_WHILE_RUNNING,
-                    cancelled=True,
-                )
-            )
-    return Decision(tuple(events), None)
 
 
 def _or(asked: int | None, default: int) -> int:

@@ -1,4 +1,4 @@
-"""How an attempt ends: completed, failed, one or many at a time; and a lease that runs out."""
+"""How an attempt ends: completed, failed, one or many at a time; a lease that runs out or is taken back."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -8,16 +8,16 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from projections import bounds
 from projections.backoff import retry_delay_us
 from projections.decide import Context, Decision, dependants
-from projections.decide.claims import CANCELLED_WHILE_RUNNING
 from projections.decide.fence import LeaseHeld, held
 from projections.entities import Job
 from projections.errors import Conflict, LeaseExpired, Refused
-from projections.events import Event, JobCompleted, JobFailed, JobLeaseExpired
+from projections.events import Event, JobCompleted, JobFailed, JobLeaseExpired, JobReleased
 from projections.lifecycle import Status
 from projections.rawjson import document, present
 from projections.specs import BulkCompletion, BulkFailure, Completion, Failure
 from projections.state import State
 
+CANCELLED_WHILE_RUNNING = "Cancelled while running"
 LEASE_EXPIRED_RETRY = "Lease expired (worker timeout)"
 LEASE_EXPIRED_DEAD = "Max retries exceeded after lease expiration"
 
@@ -106,6 +106,25 @@ def lease_ran_out(state: State, job: Job, ended: set[str]) -> Iterator[Event]:
     )
     if dead or cancelled:
         yield from dependants.give_up(state, job, ended)
+
+
+def release(state: State, ctx: Context, leases: tuple[tuple[str, str], ...]) -> Decision[None]:
+    """Take back claims that never reached their worker, given as job id and lease id each.
+
+    What is no longer under that lease stays as it is.
+    """
+    events: list[Event] = []
+    ended: set[str] = set()
+    for job_id, lease in leases:
+        job = state.job(ctx.org, job_id)
+        if job is None or job.status is not Status.PROCESSING or job.lease != lease:
+            continue
+        assert job.worker is not None
+        if job.cancel_requested_at is None:
+            events.append(JobReleased(org=job.org, job=job.id, prev=job.trail, worker=job.worker))
+        else:
+            events.extend(lease_ran_out(state, job, ended))
+    return Decision(tuple(events), None)
 
 
 def _completing(

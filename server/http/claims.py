@@ -1,6 +1,6 @@
 """Handlers of jobs handed to a worker: claim, with or without a wait, and extend."""
 
-from projections.decide import claims
+from projections.decide import claims, settlements
 from projections.moments import to_text
 from projections.specs import Claim, Extension
 from server.http.answer import Answer
@@ -23,7 +23,7 @@ async def claim(call: Call) -> Answer:
     if attempt.jobs and call.gone:
         # It hung up between its claim and this answer; another worker can have them at once.
         leases = tuple((job.id, job.lease_id) for job in attempt.jobs)
-        call.engine.execute(claims.release, call.caller, leases)
+        call.engine.execute(settlements.release, call.caller, leases)
     return answer
 
 
