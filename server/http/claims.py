@@ -19,12 +19,13 @@ async def claim(call: Call) -> Answer:
     if not attempt() and spec.wait_secs:
         place = (call.caller.org, spec.queue_name)
         await call.service.waiting.wait(place, attempt, spec.wait_secs)
-    answer = await reply(call, views.Claimed(attempt.jobs))
-    if attempt.jobs and call.gone:
-        # It hung up between its claim and this answer; another worker can have them at once.
-        leases = tuple((job.id, job.lease_id) for job in attempt.jobs)
-        call.engine.execute(settlements.release, call.caller, leases)
-    return answer
+    try:
+        return await reply(call, views.Claimed(attempt.jobs))
+    finally:
+        if attempt.jobs and call.gone:
+            # It hung up between its claim and this answer; another worker can have them at once.
+            leases = tuple((job.id, job.lease_id) for job in attempt.jobs)
+            call.engine.execute(settlements.release, call.caller, leases)
 
 
 async def extend(call: Call) -> Answer:

@@ -119,6 +119,10 @@ MATRIX: Final[dict[str, tuple[Ask, Row]]] = {
         plain("DELETE", ""),
         row(Wanted(204), Wanted(204), ENDED, ENDED, ENDED, ENDED, GONE),
     ),
+    "stop": (
+        plain("POST", "/cancel", {"reason": "enough"}),
+        row(YES, YES, Wanted(202), ENDED, ENDED, ENDED, GONE),
+    ),
     "priority": (
         plain("PUT", "/priority", {"priority": 9}),
         row(YES, YES, GONE, GONE, GONE, GONE, GONE),
@@ -150,7 +154,7 @@ async def test_operation_on_state(face: Face, operation: str, state: str) -> Non
 
     if wanted.code:
         refused = assert_refused(answer, wanted.status, wanted.code)
-        if wanted is ENDED and verb in {*SETTLE, "cancel"}:
+        if wanted is ENDED and verb in {*SETTLE, "cancel", "stop"}:
             assert refused["message"] == f"Job is already {state}"
         assert (face.footprint() == at) == (not wanted.recorded)
         assert face.log.last == at[1] + wanted.recorded
@@ -164,7 +168,10 @@ async def test_operation_on_state(face: Face, operation: str, state: str) -> Non
             assert (answer.json["id"] == subject.id) == hit
             assert (face.footprint() == at) == hit
         else:
-            assert (await face.job(subject.id))["status"] == AFTER.get(verb, state)
+            after = AFTER.get(verb, state)
+            if verb == "stop" and answer.status == 200:
+                after = "cancelled"
+            assert (await face.job(subject.id))["status"] == after
             assert face.log.last == at[1] + 1
 
 
@@ -197,6 +204,50 @@ async def test_settlement_at_the_moment_the_lease_ends(face: Face, verb: str) ->
     assert (job["status"], job["retry_count"]) == ("pending", 1)
 
 
+@pytest.mark.parametrize("state", STATES)
+async def test_dead_letter_retry_by_id(face: Face, state: str) -> None:
+    subject = await brought(face, state)
+    at = face.footprint()
+    answer = await face.post("/jobs/dlq/retry", {"job_ids": [subject.id]})
+    revived = [subject.id] if state == "deadletter" else []
+    assert answer.json == {
+        "retried_count": len(revived),
+        "retried_jobs": revived,
+        "skipped_jobs": [],
+    }
+    assert (face.footprint() == at) == (not revived)
+    if revived:
+        job = await face.job(subject.id)
+        assert (job["status"], job["retry_count"], job["last_error"]) == ("pending", 0, None)
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_dead_letter_purge(face: Face, state: str) -> None:
+    subject = await brought(face, state)
+    answer = await face.post("/jobs/dlq/purge", {"confirm": True})
+    purged = state == "deadletter"
+    assert answer.json == {"purged_count": int(purged)}
+    found = (await face.get(f"/jobs/{subject.id}")).status
+    assert found == (404 if purged or state == "unknown" else 200)
+    again = await create_again(face, subject)
+    assert (again.status == 201) == (purged or state == "unknown")
+
+
+@pytest.mark.parametrize("with_jobs", [False, True])
+@pytest.mark.parametrize("state", [state for state in STATES if state != "unknown"])
+async def test_queue_delete(face: Face, state: str, with_jobs: bool) -> None:
+    subject = await brought(face, state)
+    at = face.footprint()
+    answer = await face.delete(f"/queues/{QUEUE}?delete_jobs={str(with_jobs).lower()}")
+    if state in {"pending", "processing"} and not with_jobs:
+        assert_refused(answer, 409, "CONFLICT")
+        assert face.footprint() == at
+        return
+    assert answer.status == 204
+    assert (await face.get(f"/queues/{QUEUE}")).status == 404
+    assert (await face.get(f"/jobs/{subject.id}")).status == (404 if with_jobs else 200)
+
+
 async def test_matrix_is_whole() -> None:
     assert all(tuple(wanted) == STATES for _, wanted in MATRIX.values())
-    assert len(MATRIX) == 7 * len(SETTLE) + 4
+    assert len(MATRIX) == 7 * len(SETTLE) + 5
