@@ -11,8 +11,9 @@ from spooled import AsyncSpooledClient, SpooledClient
 
 from eventlog import LogFailed
 from server.app import serve
+from server.engine import Engine
 from server.settings import Settings
-from server.startup import open_engine
+from server.startup import Started, open_engine
 from tests.sdk.clients import KEY, Api, config
 
 RETRY_BASE_SECS: Final = 0.05
@@ -35,10 +36,23 @@ def no_thread_stays() -> Iterator[None]:
 
 
 @pytest.fixture
-async def url(tmp_path: Path, no_thread_stays: None) -> AsyncIterator[str]:
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, port=0, api_key=KEY, retry_base_secs=RETRY_BASE_SECS)
+
+
+@pytest.fixture
+async def started(settings: Settings, no_thread_stays: None) -> Started:
+    return await open_engine(settings, _fatal)
+
+
+@pytest.fixture
+def engine(started: Started) -> Engine:
+    return started.engine
+
+
+@pytest.fixture
+async def url(settings: Settings, started: Started) -> AsyncIterator[str]:
     """Run the server as ``spoolog serve`` does, and give its address."""
-    settings = Settings(data_dir=tmp_path, port=0, api_key=KEY, retry_base_secs=RETRY_BASE_SECS)
-    started = await open_engine(settings, _fatal)
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
 
     def on_listening(host: str, port: int) -> None:
