@@ -22,6 +22,7 @@ from eventlog.frame import (
     unframed,
 )
 from eventlog.log import Entry
+from eventlog.places import Place
 
 _FIELD_SPACES = 4
 
@@ -56,6 +57,15 @@ class Cursor:
         """of the last good line"""
         self._batch_text = b"%d" % batch
         self._epoch_text = b"%d" % header.epoch
+
+    def enter(self, place: Place) -> None:
+        """Go on from a place in this segment, as if all before it had been verified here."""
+        self.position, self.offset, self.state = place
+        self.line = 2 + self.records
+
+    def place(self) -> Place:
+        """Give the place that was reached."""
+        return Place(self.position, self.offset, self.state)
 
     @property
     def records(self) -> int:

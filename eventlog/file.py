@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from eventlog.disk import Disk, OsDisk
 from eventlog.errors import Locked, LogClosed, LogDamaged, LogFailed, OutOfOrder
 from eventlog.frame import FORMAT, chain_hex
 from eventlog.log import Entry, LogStat, SyncMode
+from eventlog.places import EVERY_RECORDS, Places
 from eventlog.recovery import Found, Recovery, TakenOver, inspect, take_over
 from eventlog.walker import Walker
 from eventlog.writer import Writer
@@ -69,6 +71,7 @@ class FileLog:
         self._commit: GroupCommit | None = None
         self._writer: Writer | None = None
         self._taken_over: TakenOver | None = None
+        self._places = Places()
         self._begun = False
         self._closing: asyncio.Task[None] | None = None
 
@@ -188,6 +191,7 @@ class FileLog:
             segment=taken.segment,
             mark=taken.mark,
             segment_bytes_max=self._segment_bytes_max,
+            places=self._places,
             loop=loop,
             report=commit.report,
         )
@@ -225,9 +229,21 @@ class FileLog:
         """Give the body at a durable position; see `Log.body`."""
         if not 1 <= position <= self.durable_position:
             raise OutOfOrder(f"nothing is durable at {position}")
-        async for batch in self.read(position - 1):
-            return batch[0][1]
-        raise AssertionError("what is durable can be read")
+        return await asyncio.to_thread(self._body, position)
+
+    def _body(self, position: int) -> bytes:
+        walker = Walker(
+            self._disk,
+            self._home,
+            self.cluster,
+            position - 1,
+            places=self._places,
+            records_max=EVERY_RECORDS,
+        )
+        # Not durable without being readable: the walker raises when it is not there.
+        ((found, body),) = walker.next(position)
+        assert found == position
+        return body
 
     async def follow(self, after: int) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after` as they become durable; see `Log.follow`."""
@@ -249,7 +265,8 @@ class FileLog:
                 await commit.changed()
 
     async def _walk(self, after: int) -> Walker:
-        return await asyncio.to_thread(Walker, self._disk, self._home, self.cluster, after)
+        start = partial(Walker, places=self._places)
+        return await asyncio.to_thread(start, self._disk, self._home, self.cluster, after)
 
     async def _next(self, walker: Walker, upto: int) -> list[Entry]:
         position = 0 if walker.cursor is None else walker.cursor.position

@@ -16,6 +16,7 @@ from eventlog.disk import Disk
 from eventlog.errors import LogDamaged
 from eventlog.frame import chain_hex, parse_record
 from eventlog.log import BATCH_RECORDS_MAX, Entry
+from eventlog.places import Places
 from eventlog.tail import damage_in_tail
 
 READ_BYTES: Final = 1024 * 1024
@@ -34,16 +35,27 @@ class Walker:
     """A place in the log.
 
     `hashed` also checks every sealed segment against the hash in its footer; it needs to start at
-    a segment's first record.
+    a segment's first record. With `places`, it begins at the nearest of them, and notes others as
+    it goes, at most every `records_max` records, which is also how many it gives at a time.
     """
 
     def __init__(
-        self, disk: Disk, home: Home, cluster: str, after: int, *, hashed: bool = False
+        self,
+        disk: Disk,
+        home: Home,
+        cluster: str,
+        after: int,
+        *,
+        hashed: bool = False,
+        places: Places | None = None,
+        records_max: int = BATCH_RECORDS_MAX,
     ) -> None:
         self._disk = disk
         self._home = home
         self._cluster = cluster
         self._after = after
+        self._places = places
+        self._records_max = records_max
         # Read before any record, so that all up to the mark must be there to be read.
         self.mark, self.mark_slot = read_mark(disk, home)
         self.segments = survey(disk, home, cluster)
@@ -64,9 +76,19 @@ class Walker:
             index = bisect_right(self.segments, after + 1, key=lambda segment: segment.base) - 1
             self._before = self.segments[index - 1] if index else None
             self._enter(self.segments[index])
+            self._leap()
         elif self.mark.position:
             reason = f"the log is missing; the durable mark is {self.mark.position}"
             raise LogDamaged(home.segment(1), 0, 1, 1, reason)
+
+    def _leap(self) -> None:
+        """Begin at the nearest place before what is wanted."""
+        if self._places is None or self.content_hash is not None:
+            return
+        cursor = self._cursor()
+        place = self._places.before(cursor.header.base, self._after)
+        if place is not None:
+            cursor.enter(place)
 
     def next(self, upto: int | None = None) -> list[Entry]:
         """Give the next verified records; none when there is no more for now.
@@ -81,7 +103,7 @@ class Walker:
         self._proven = max(self.mark.position, upto or 0)
         while self.cursor is not None or self._enter_next():
             cursor = self._cursor()
-            room = BATCH_RECORDS_MAX
+            room = self._records_max
             if upto is not None:
                 room = min(room, upto - cursor.position)
             if room <= 0 or (not self._lines and not self._fill()):
@@ -200,6 +222,8 @@ class Walker:
         taken = cursor.take(lines, entries)
         if not taken:
             return None if self._stumble(lines[0]) else []
+        if self._places is not None:
+            self._places.note(cursor.header.base, cursor.place())
         self._lines = self._lines[taken:]
         lines = lines[:taken]
         self._note(lines, first)

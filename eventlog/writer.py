@@ -20,6 +20,7 @@ from eventlog.disk import Disk
 from eventlog.errors import LogFailed
 from eventlog.frame import chain_hex
 from eventlog.mark import Mark, MarkFile
+from eventlog.places import Place, Places
 from eventlog.segment import ActiveSegment
 
 
@@ -59,9 +60,11 @@ class Writer:
         segment: ActiveSegment,
         mark: MarkFile,
         segment_bytes_max: int,
+        places: Places,
         loop: AbstractEventLoop,
         report: Report,
     ) -> None:
+        self._places = places
         self._disk = disk
         self._home = home
         self._segment = segment
@@ -122,6 +125,8 @@ class Writer:
             self._rotate_for(chunk)
             self._segment.write(b"".join(chunk.lines))
             self._last, self._state = chunk.last, chunk.state_after
+            place = Place(self._last, self._segment.offset, self._state)
+            self._places.note(self._segment.header.base, place)
         if chunk.sync:
             self._segment.sync()
             self._note_synced()

@@ -69,6 +69,20 @@ class LogContract:
         await log.durable(3)
         assert await all_of(log) == bodies(1, 3)
 
+    async def test_one_body_at_a_time(self, log: Log) -> None:
+        fill(log, 700)
+        await log.durable(700)
+        expected = dict(bodies(1, 700))
+        for position in (700, 1, 350, 351, 349, 2, 699):
+            assert await log.body(position) == expected[position]
+
+    @pytest.mark.parametrize("position", [-1, 0, 3])
+    async def test_a_body_that_is_not_durable_is_not_given(self, log: Log, position: int) -> None:
+        fill(log, 2)
+        await log.durable(2)
+        with pytest.raises(OutOfOrder):
+            await log.body(position)
+
     async def test_many_records_come_in_order(self, log: Log) -> None:
         fill(log, 10_000)
         await log.durable(10_000)
