@@ -16,8 +16,10 @@ class WallClock:
     def __call__(self) -> int:
         """Give the time in microseconds."""
         now_us = time.time_ns() // 1_000
-        self._last_us = max(self._last_us, now_us)
-        return self._last_us
+        if now_us < self._last_us:
+            return self._last_us
+        self._last_us = now_us
+        return now_us
 
 
 def monotonic_us() -> int:

@@ -61,7 +61,8 @@ class Engine:
 
     def now_us(self) -> int:
         """Give the time of the next record: the clock's, never behind the log."""
-        return max(self._clock(), self.state.tables.at)
+        now_us, at_us = self._clock(), self.state.tables.at
+        return now_us if now_us > at_us else at_us  # noqa: FURB136 - max costs twice as much
 
     def execute(
         self,

@@ -13,6 +13,7 @@ ORGANIZATION: Final = "organization"
 SERVER: Final = "server"
 """Scope told where no organization is known; nothing is limited there."""
 _SECOND_US: Final = 1_000_000
+_ROUNDING: Final = 1e-6
 
 
 class TooManyRequests(Refused):
@@ -69,19 +70,18 @@ class Limiter:
 
     def take(self, organization: str, now_us: int) -> Standing:
         """Count a request; with `retry_after_secs` in the answer it is one too many."""
-        paid_us = max(self._paid_until_us.get(organization, 0.0), now_us)
-        room_us = self._room_us - (paid_us - now_us)
-        # A rounding error must not cost a whole request.
-        allowed = room_us >= self._share_us - 1e-3
-        if allowed:
-            paid_us += self._share_us
-            room_us -= self._share_us
+        paid_us = self._paid_until_us.get(organization, 0.0)
+        if paid_us < now_us:
+            paid_us = float(now_us)
+        share_us = self._share_us
+        # What is left after this request; a rounding error must not cost a whole one.
+        left = (self._room_us - (paid_us - now_us)) / share_us - 1 + _ROUNDING
+        wait_secs = None
+        if left >= 0:
+            paid_us += share_us
             self._paid_until_us[organization] = paid_us
-        wait_us = self._share_us - room_us
-        return Standing(
-            limit=self._burst,
-            remaining=max(int(room_us / self._share_us + 1e-6), 0),
-            reset=int(paid_us // _SECOND_US) + 1,
-            scope=ORGANIZATION,
-            retry_after_secs=None if allowed else max(int(-(-wait_us // _SECOND_US)), 1),
-        )
+        else:
+            wait_secs = max(-int(left * share_us // _SECOND_US), 1)
+            left = 0
+        reset = int(paid_us) // _SECOND_US + 1
+        return Standing(self._burst, int(left), reset, ORGANIZATION, wait_secs)
