@@ -87,11 +87,13 @@ class Numbered:
 class Chunk:
     """Rows of jobs whose order of creation shares all but its last bits; `seqs` once it is packed."""
 
-    __slots__ = (*_TYPES, "_rows", "base", "id_keys", "jobs", "live", "seqs")
+    __slots__ = (*_TYPES, "_rows", "base", "grams", "id_keys", "jobs", "live", "seqs")
 
     def __init__(self, base: int) -> None:
         self.base = base
         self.jobs: list[Job | None] = [None] * CHUNK_ROWS
+        self.grams: object | None = None
+        """What a search for text in payloads has noted of this chunk, for the next one."""
         self.live = 0
         self.seqs: array[int] | None = None
         self._rows: dict[int, int] | None = None
@@ -134,6 +136,7 @@ class Chunk:
         old = self.seqs
         self.seqs = array("q", (self.base + row if old is None else old[row] for row in rows))
         self.jobs = [self.jobs[row] for row in rows]
+        self.grams = None
         self.id_keys = array("Q")
         self._rows = {seq: row for row, seq in enumerate(self.seqs)}
         for name, code in _TYPES.items():

@@ -15,13 +15,13 @@ from projections.entities import Job
 from projections.lifecycle import Status
 from projections.queries.search import (
     Filter,
-    Numbers,
     Visible,
     best,
     order_key,
     ranks_of,
     seqs_of,
 )
+from projections.queries.vectors import Numbers
 from projections.specs import JobFilter
 from projections.state import State
 
@@ -83,11 +83,11 @@ class Search:
         for _ in range(_CHUNKS_PER_SLICE):
             if self._is_done():
                 return True
-            costly = self._filter.is_reading or self._filter.is_costly(self._chunks[-1])
+            costly = not self._filter.is_reading and self._filter.is_costly(self._chunks[-1])
             found = self._filter.next(self._chunks, descending=self._wanted.descending)
             if found is not None and len(found[1]):
                 self._best.take(*found)
-            if costly:
+            if costly or self._filter.worked:
                 break
         return self._is_done()
 

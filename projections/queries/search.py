@@ -5,9 +5,8 @@ changing meanwhile. Jobs created after the start are not found, jobs removed or 
 match no more are left out.
 """
 
-from array import array
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +14,21 @@ from numpy.typing import NDArray
 from projections.columns import CHUNK_BITS, CODES, GONE, STATUSES, Chunk
 from projections.entities import Job
 from projections.lifecycle import Status
+from projections.queries.freetext import FreeText
+from projections.queries.grams import PIECE, Grams
+from projections.queries.vectors import Mask, Numbers, column, taken
 from projections.specs import JobFilter
 from projections.state import State
 
 Visible = Callable[[str], bool]
-Mask = NDArray[np.bool_]
-Numbers = NDArray[np.int64]
 
 _STATUSES: Final = {status.value: status for status in Status}
-_ID_KEY_DIGITS: Final = 16
 _BYTES_PER_PART: Final = 4_000_000
 """Of payloads, read without letting others in."""
 _JOBS_PER_PART: Final = 4_096
 """So many payloads at most, however small."""
 _MANY: Final = 10_000
 """From so many jobs on, a tag is looked for in every chunk, rather than its chunks listed."""
-_DASHES: Final = (8, 13, 18, 23)
-_HEX: Final = frozenset("0123456789abcdef")
-_TYPES: Final = {"b": np.int8, "i": np.int32, "q": np.int64, "Q": np.uint64}
-
-
-def column(values: "array[int]") -> NDArray[Any]:
-    """Lay a vector over a column; it must be dropped before the column grows, which it never does."""
-    return np.frombuffer(values, dtype=_TYPES[values.typecode])
 
 
 class Filter:
@@ -62,14 +53,12 @@ class Filter:
             self._statuses &= np.array([status in asked for status in STATUSES])
         self._kind = None if wanted.job_type is None else columns.kinds.number(wanted.job_type)
         self._tagged = None if wanted.tag is None else state.tags.get((org, wanted.tag))
-        self._text = None if wanted.q is None else _Text(state, wanted.q)
+        self._text = None if wanted.q is None else FreeText(state, wanted.q)
         self._needle = None if wanted.contains is None else wanted.contains.encode()
+        self._is_sieved = self._needle is not None and len(self._needle) >= PIECE
+        self.worked = False
+        """Whether `next` has read payloads, or noted what they are made of."""
         self._unread: list[int] = []  # taken from the end; numbers, since rows move in a packing
-
-    @property
-    def reads_payloads(self) -> bool:
-        """Whether rows are matched one by one."""
-        return self._needle is not None
 
     @property
     def is_reading(self) -> bool:
@@ -77,11 +66,9 @@ class Filter:
         return bool(self._unread)
 
     def is_costly(self, number: int) -> bool:
-        """Whether this chunk takes a slice of its own: for its payloads, or to note its ids."""
+        """Whether this chunk takes a slice of its own, because its ids must be noted first."""
         chunk = self._state.columns.chunks.get(number)
-        return self.reads_payloads or (
-            self._text is not None and chunk is not None and not chunk.knows_ids
-        )
+        return self._text is not None and chunk is not None and not chunk.knows_ids
 
     def prepare(self, texts_max: int) -> bool:
         """Go on with what must be known first, by up to so many texts; True when it is."""
@@ -108,7 +95,7 @@ class Filter:
         if chunk is None:
             return None
         mask = self._statuses[column(chunk.status)]
-        mask &= _taken(self._queues, column(chunk.queue))
+        mask &= taken(self._queues, column(chunk.queue))
         if chunk.end > self.seq_last + 1:
             mask &= _seqs(chunk) <= self.seq_last
         self._restrict_times(chunk, mask)
@@ -120,8 +107,27 @@ class Filter:
             mask &= self._text.mask(chunk)
         return chunk, np.flatnonzero(mask)
 
+    def _sieve(self, number: int) -> bool:
+        """Note a part of what a chunk's payloads are made of; False when there is nothing to do."""
+        chunk = self._state.columns.chunks.get(number)
+        if (
+            chunk is None
+            or not self._is_sieved
+            or chunk.seqs is not None
+            or chunk.end > self.seq_last
+        ):
+            return False
+        if not isinstance(chunk.grams, Grams):
+            chunk.grams = Grams()
+        if chunk.grams.done:
+            return False
+        chunk.grams.add_part(chunk)
+        return True
+
     def begin_reading(self, chunk: Chunk, rows: Numbers, *, descending: bool) -> None:
         """Set rows aside whose payloads decide; those that come first are read first."""
+        if self._needle is not None and isinstance(chunk.grams, Grams) and chunk.grams.done:
+            rows = chunk.grams.passing(rows, self._needle) if self._is_sieved else rows
         seqs = seqs_of(chunk, rows)
         self._unread = (seqs if descending else seqs[::-1]).tolist()
 
@@ -152,11 +158,16 @@ class Filter:
 
     def next(self, chunks: list[int], *, descending: bool) -> tuple[Chunk, Numbers] | None:
         """Give the matches of the next part, taking a chunk from the end when none is begun."""
+        self.worked = False
         if not self._unread:
+            if self._sieve(chunks[-1]):
+                self.worked = True
+                return None
             found = self.rows(chunks.pop())
             if self._needle is None or found is None:
                 return found
             self.begin_reading(*found, descending=descending)
+        self.worked = bool(self._unread)
         return self.read(self._needle) if self._needle is not None and self._unread else None
 
     def job(self, seq: int) -> Job | None:
@@ -189,50 +200,6 @@ class Filter:
         return mask
 
 
-class _Text:
-    """Free text: the start of an id, or a part of a queue's name or a job type, in any case."""
-
-    def __init__(self, state: State, text: str) -> None:
-        self._state = state
-        self._text = text.lower()
-        self._queues = np.fromiter(
-            (self._text in place[1].lower() for place in state.columns.queues.texts),
-            dtype=np.bool_,
-        )
-        self._kinds: list[bool] = []
-        self._kinds_table: Mask = np.zeros(0, dtype=np.bool_)
-        self._keys = _key_range(self._text)
-
-    def prepare(self, texts_max: int) -> bool:
-        """Look at the next job types."""
-        texts, done = self._state.columns.kinds.texts, len(self._kinds)
-        part = texts[done : done + texts_max]
-        self._kinds.extend(self._text in kind[0].lower() for kind in part)
-        if len(self._kinds) < len(texts):
-            return False
-        self._kinds_table = np.array(self._kinds, dtype=np.bool_)
-        return True
-
-    def mask(self, chunk: Chunk) -> Mask:
-        mask = _taken(self._queues, column(chunk.queue))
-        mask |= _taken(self._kinds_table, column(chunk.kind))
-        keys = column(chunk.keys_of_ids())
-        doubtful = keys == 0
-        if self._keys is not None:
-            first, last = self._keys
-            within = (keys >= np.uint64(first)) & (keys <= np.uint64(last))
-            if first == last:
-                doubtful |= within  # the text may be longer than the key
-            else:
-                mask |= within & ~doubtful
-        doubtful &= ~mask
-        doubtful &= column(chunk.status) != GONE
-        for row in np.flatnonzero(doubtful).tolist():
-            job = chunk.jobs[row]
-            mask[row] = job is not None and job.id.startswith(self._text)
-        return mask
-
-
 def order_key(chunk: Chunk, order_by: str, ranks: NDArray[np.int64] | None) -> Numbers:
     """Give what the rows of a chunk are sorted by; `ranks` orders codes by their text."""
     if order_by == "status":
@@ -241,7 +208,7 @@ def order_key(chunk: Chunk, order_by: str, ranks: NDArray[np.int64] | None) -> N
         return by_status
     if order_by == "queue_name":
         assert ranks is not None
-        return _taken(ranks, column(chunk.queue))
+        return taken(ranks, column(chunk.queue))
     keys: Numbers = column(getattr(chunk, order_by)).astype(np.int64)
     return keys
 
@@ -280,25 +247,6 @@ def _seqs(chunk: Chunk) -> Numbers:
     if chunk.seqs is not None:
         return column(chunk.seqs)
     return np.arange(chunk.base, chunk.base + len(chunk.status), dtype=np.int64)
-
-
-def _taken(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
-    """Look codes up; one that is newer than the table belongs to a job that is not looked for."""
-    if not len(table):
-        return np.zeros(len(codes), dtype=table.dtype)
-    looked_up: NDArray[Any] = table.take(codes, mode="clip")
-    return looked_up
-
-
-def _key_range(text: str) -> tuple[int, int] | None:
-    """Give the first and last key of UUIDs that begin with `text`; nothing when none can."""
-    if any((character == "-") != (index in _DASHES) for index, character in enumerate(text)):
-        return None
-    digits = text.replace("-", "")[:_ID_KEY_DIGITS]
-    if not _HEX.issuperset(digits):
-        return None
-    missing = _ID_KEY_DIGITS - len(digits)
-    return int(digits + "0" * missing, 16), int(digits + "f" * missing, 16)
 
 
 assert set(CODES.values()) == set(range(1, len(STATUSES)))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +15,8 @@ from projections import columns
 from projections.columns import Columns, id_key
 from projections.decide import jobs as jobs_commands
 from projections.decide.actions import Action, apply
+from projections.queries import grams, search
 from projections.queries import jobs as queries
-from projections.queries import search
 from projections.specs import JobFilter, Verb
 from projections.state import State
 from tests.build import Bench, a_caller, a_job
@@ -39,6 +40,10 @@ def _small_chunks() -> Iterator[None]:
         patch.setattr(queries, "CHUNK_BITS", 3)
         patch.setattr(queries, "_CHUNKS_PER_SLICE", 2)
         patch.setattr(queries, "_TEXTS_PER_SLICE", 1)
+        patch.setattr(grams, "CHUNK_ROWS", 8)
+        patch.setattr(grams, "_PART_ROWS", 4)
+        patch.setattr(grams, "_GROUP_ROWS", 2)
+        patch.setattr(grams, "_PART_BYTES_MAX", 150)
         patch.setattr(search, "_JOBS_PER_PART", 3)  # so that a chunk takes several parts
         patch.setattr(search, "_BYTES_PER_PART", 50)
         yield
@@ -189,6 +194,36 @@ def test_long_payloads_are_read_a_few_at_a_time() -> None:
     while not search_.step():
         slices += 1
     assert slices >= 6
+
+
+def test_the_sieve_lets_everything_through_that_holds_the_text_and_little_else() -> None:
+    bench = Bench()
+    for number in range(64):
+        bench.create(a_job(payload=f'{{"n":"{number}-é"}}'.encode()))
+    state = bench.state
+    for _ in range(2):  # made by the first search, used by the second
+        found = queries.find(state, "default", JobFilter(contains='"n":"41-'), everything)
+        assert [bytes(job.payload)[6:8] for job in found.jobs] == [b"41"]
+    chunks = [chunk for chunk in state.columns.chunks.values() if chunk.grams is not None]
+    assert len(chunks) >= 7
+    passed = 0
+    for chunk in chunks:
+        sieve = chunk.grams
+        assert isinstance(sieve, grams.Grams)
+        assert sieve.done
+        rows = np.arange(8)
+        passed += len(sieve.passing(rows, b'"n":"41-'))
+        assert len(sieve.passing(rows, "-é".encode() + b'"')) == 8
+    assert passed == 2
+
+
+def test_a_chunk_of_long_payloads_is_not_sieved() -> None:
+    bench = Bench()
+    for number in range(20):
+        bench.create(a_job(payload=b'"%s-%d-"' % (b"x" * 200, number)))
+    for _ in range(2):
+        found = queries.find(bench.state, "default", JobFilter(contains="-13-"), everything)
+        assert [bytes(job.payload)[-5:] for job in found.jobs] == [b'-13-"']
 
 
 def test_only_visible_queues_of_the_organization_are_searched() -> None:
