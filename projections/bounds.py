@@ -84,6 +84,7 @@ RetryJitter = Annotated[float, Meta(ge=0, le=1)]
 DeadRetryLimit = Annotated[int, Meta(ge=1, le=DEAD_RETRY_MAX)]
 DeadPurgeLimit = Annotated[int, Meta(ge=1, le=DEAD_PURGE_MAX)]
 JobId = Annotated[str, Meta(min_length=1, max_length=255)]
+TagFilter = Annotated[str, Meta(max_length=1_024)]
 FilterText = Annotated[str, Meta(min_length=1, max_length=1_024)]
 WorkerId = Annotated[str, Meta(min_length=1, max_length=128, pattern=WORKER_PATTERN)]
 Hostname = Annotated[

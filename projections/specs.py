@@ -276,7 +276,7 @@ class DeadListQuery(Spec, frozen=True):
     """Parameters of a list of dead letters. A limit or offset out of its range is moved into it."""
 
     queue_name: str | None = None
-    tag: str | None = None
+    tag: bounds.TagFilter | None = None
     q: str | None = None
     job_type: str | None = None
     contains: str | None = None

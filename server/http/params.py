@@ -16,7 +16,7 @@ from projections.specs import Spec
 
 S = TypeVar("S", bound=Spec)
 
-_WANTED: Final = {int: "an integer", bool: "true or false"}
+_WANTED: Final = {int: "must be an integer", bool: "must be true or false"}
 
 
 class Query(Generic[S]):
@@ -37,7 +37,7 @@ class Query(Generic[S]):
         found = {}
         for name, kind in self._kinds.items():
             text = given.get(name)
-            if text is not None and (text or kind is not str):
+            if text is not None and (text or not _is_text(kind)):
                 found[name] = _value(name, text, kind)
         return self.spec(**found)
 
@@ -47,10 +47,14 @@ def _kind(annotation: Any) -> Any:
     return next((one for one in get_args(annotation) if one is not NoneType), annotation)
 
 
+def _is_text(kind: Any) -> bool:
+    return kind is str or get_args(kind)[:1] == (str,)
+
+
 def _value(name: str, text: str, kind: Any) -> Any:
     try:
         # Strict for times, or a bare number would count as one.
         return convert(text, kind, strict=kind is not int and kind is not bool)
     except ValidationError as reason:
-        wanted = _WANTED.get(kind, "an RFC 3339 time")
-        raise Invalid(name, f"must be {wanted}") from reason
+        told = str(reason) if _is_text(kind) else _WANTED.get(kind, "must be an RFC 3339 time")
+        raise Invalid(name, told) from reason
