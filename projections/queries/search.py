@@ -209,7 +209,8 @@ def order_key(chunk: Chunk, order_by: str, ranks: NDArray[np.int64] | None) -> N
     if order_by == "queue_name":
         assert ranks is not None
         return taken(ranks, column(chunk.queue))
-    keys: Numbers = column(getattr(chunk, order_by)).astype(np.int64)
+    # In their own narrow type: a selection among a million bytes is several times as fast.
+    keys: Numbers = column(getattr(chunk, order_by))
     return keys
 
 

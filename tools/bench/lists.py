@@ -52,11 +52,11 @@ _FAR_US: Final = 1 << 52
 
 
 class Asked(Struct, frozen=True):
-    """One kind of question; a `scan` reads every payload that the other filters leave."""
+    """One kind of question; a `first` one is asked once, and finds nothing prepared."""
 
     name: str
     query: str
-    scan: bool = False
+    first: bool = False
 
 
 class Answered(Struct, frozen=True):
@@ -76,11 +76,11 @@ def measure(jobs: int, requests: int) -> list[Figure]:
         one.asked.name: f"p50 {one.p50:.2f} ms, p99 {one.p99:.2f} ms, longest block {one.block:.2f} ms"
         for one in found
     }
-    indexed = [one for one in found if not one.asked.scan]
+    prepared = [one for one in found if not one.asked.first]
     return [
         Figure(
-            name="slowest p99 of a page by any indexed filter and order",
-            value=round(max(one.p99 for one in indexed), 2),
+            name="slowest p99 of a page by any filter and order",
+            value=round(max(one.p99 for one in prepared), 2),
             unit="ms",
             target=TARGET_MS,
             better="less",
@@ -88,7 +88,7 @@ def measure(jobs: int, requests: int) -> list[Figure]:
             details=details,
         ),
         Figure(
-            name="longest block of the loop by any list, scans of payloads included",
+            name="longest block of the loop by any list, the first ones included",
             value=round(max(one.block for one in found), 2),
             unit="ms",
             target=TARGET_MS,
@@ -119,8 +119,8 @@ async def _measure(jobs: int, requests: int) -> list[Answered]:
 async def _ask(
     session: aiohttp.ClientSession, asked: Asked, requests: int, tell: Callable[[], None]
 ) -> Answered:
-    count = requests if not asked.scan else max(requests // 10, 3)
-    for _ in range(_WARM_UP if not asked.scan else 1):
+    count = 1 if asked.first else requests
+    for _ in range(0 if asked.first else _WARM_UP):
         await _page(session, asked.query)
     late = _Lateness()
     ticker = asyncio.create_task(late.watch())
@@ -275,12 +275,15 @@ def _questions(engine: Engine) -> list[Asked]:
             plain[f"by {order}, {direction}"] = f"order_by={order}&order_dir={direction}"
     plain["by priority, in one queue"] = "order_by=priority&queue_name=queue-07&status=pending"
     plain["by updated_at, with a tag"] = "order_by=updated_at&tag=all"
-    scans = {
-        "a payload of one job": f"contains=user{total - 1}@",
-        "a payload that is nowhere": "contains=nobody@nowhere",
-        "a payload that is nowhere in one queue": "contains=nobody@nowhere&queue_name=queue-07",
+    first = {
+        "the first text in names after a start": "q=zzz",
+        "the first text in payloads after a start": "contains=nobody@nowhere",
     }
+    plain["a payload of one job"] = f"contains=user{total - 1}@"
+    plain["a payload that is nowhere"] = "contains=nobody@nowhere"
+    plain["a payload that is nowhere in one queue"] = "contains=nobody@nowhere&queue_name=queue-07"
+    plain["by priority, far down"] = f"order_by=priority&offset={total // 2}"
     return [
+        *(Asked(name, query, first=True) for name, query in first.items()),
         *(Asked(name, query) for name, query in plain.items()),
-        *(Asked(name, query, scan=True) for name, query in scans.items()),
     ]
