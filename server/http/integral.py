@@ -5,14 +5,14 @@ rest of the body stays as it was sent.
 """
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Raw
 from msgspec.json import Decoder, Encoder
 
 _REFUSED: Final = re.compile(r"Expected `int[^`]*`, got `float` - at `\$(?P<path>[^`]*)`")
 _STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
-_NUMBER: Final = re.compile(rb"-?\d+\.0+")
+_EXACT_MAX: Final = 1 << 53
 
 _decode_object = Decoder(dict[str, Raw]).decode
 _decode_array = Decoder(list[Raw]).decode
@@ -33,19 +33,13 @@ def rewritten(body: bytes, message: str) -> bytes | None:
 
 def _at(document: bytes, steps: list[str | int]) -> bytes | None:
     if not steps:
-        text = document.strip()
-        return text.partition(b".")[0] if _NUMBER.fullmatch(text) else None
+        number = float(document)
+        exact = abs(number) <= _EXACT_MAX and number.is_integer()
+        return b"%d" % int(number) if exact else None
     step, rest = steps[0], steps[1:]
-    if isinstance(step, int):
-        items = _decode_array(document)
-        inner = _at(bytes(items[step]), rest)
-        if inner is None:
-            return None
-        items[step] = Raw(inner)
-        return _encode(items)
-    fields = _decode_object(document)
-    inner = _at(bytes(fields[step]), rest)
+    items: Any = (_decode_array if isinstance(step, int) else _decode_object)(document)
+    inner = _at(bytes(items[step]), rest)
     if inner is None:
         return None
-    fields[step] = Raw(inner)
-    return _encode(fields)
+    items[step] = Raw(inner)
+    return _encode(items)
