@@ -12,6 +12,8 @@ from projections.entities import Job
 from projections.lazyheap import LazyHeap
 from projections.lifecycle import REVIVABLE, WAITING, Status
 
+MINUTES_KEPT: Final = 25 * 60
+"""Figures cover 24 hours."""
 _RANK_SHIFT: Final = 48
 
 
@@ -35,12 +37,13 @@ class Outcomes:
 class Shelf:
     """One queue's jobs by status, in ready order, and their outcomes by minute."""
 
-    __slots__ = ("_oldest", "by_status", "minutes", "ready")
+    __slots__ = ("_newest_minute", "_oldest", "by_status", "minutes", "ready")
 
     def __init__(self) -> None:
         self.ready: LazyHeap[str] = LazyHeap()
         self.by_status: dict[Status, dict[int, Job]] = {status: {} for status in Status}
         self.minutes: dict[int, Outcomes] = {}
+        self._newest_minute = 0
         self._oldest: list[int] = []
 
     def add(self, job: Job) -> None:
@@ -107,11 +110,23 @@ class Shelf:
             self._minute(job.updated_at).failed += by
 
     def _minute(self, at_us: int) -> Outcomes:
+        """Give the counts of a minute; of one too old to be asked for, some that nobody keeps."""
         minute = at_us // bounds.MINUTE_US
         outcomes = self.minutes.get(minute)
         if outcomes is None:
-            outcomes = self.minutes[minute] = Outcomes()
+            outcomes = Outcomes()
+            if minute > self._newest_minute - MINUTES_KEPT:
+                self.minutes[minute] = outcomes
+            if minute > self._newest_minute:
+                self._newest_minute = minute
+                self._drop_old_minutes()
         return outcomes
+
+    def _drop_old_minutes(self) -> None:
+        """Forget minutes that no figure covers, many at a time."""
+        if len(self.minutes) > 2 * MINUTES_KEPT:
+            oldest = self._newest_minute - MINUTES_KEPT
+            self.minutes = {at: one for at, one in self.minutes.items() if at > oldest}
 
     def _waiting(self, seq: int) -> Job | None:
         pending = self.by_status[Status.PENDING].get(seq)

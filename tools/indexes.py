@@ -5,6 +5,7 @@ They must be the same: nothing derived may hold a fact of its own. Nothing here 
 
 from collections.abc import Iterator
 
+from projections import bounds
 from projections.agenda import Agenda
 from projections.columns import GONE, Columns
 from projections.lifecycle import Status
@@ -12,6 +13,7 @@ from projections.shelf import Shelf
 from projections.state import State
 
 _FOR_EVER_US = 1 << 62
+_MINUTES_COMPARED = 24 * 60
 
 
 def differences(folded: State) -> list[str]:
@@ -32,7 +34,9 @@ def _compare(folded: State, rebuilt: State) -> Iterator[str]:
     for org, shelves in folded.shelves.items():
         for name, shelf in shelves.items():
             other_shelf = rebuilt.shelf(org, name)
-            yield from (f"{what} of queue {name}" for what in _compare_shelf(shelf, other_shelf))
+            since = folded.tables.at // bounds.MINUTE_US - _MINUTES_COMPARED
+            differing = _compare_shelf(shelf, other_shelf, since)
+            yield from (f"{what} of queue {name}" for what in differing)
 
 
 def _tags(state: State) -> dict[tuple[str, str], list[int]]:
@@ -63,7 +67,7 @@ def _rows(columns: Columns) -> list[tuple[object, ...]]:
     return found
 
 
-def _compare_shelf(folded: Shelf, rebuilt: Shelf) -> Iterator[str]:
+def _compare_shelf(folded: Shelf, rebuilt: Shelf, since: int) -> Iterator[str]:
     for status in Status:
         if folded.by_status[status] != rebuilt.by_status[status]:
             yield f"{status} jobs"
@@ -71,14 +75,15 @@ def _compare_shelf(folded: Shelf, rebuilt: Shelf) -> Iterator[str]:
         yield "ready order"
     if folded.oldest_waiting() is not rebuilt.oldest_waiting():
         yield "oldest waiting job"
-    if _minutes(folded) != _minutes(rebuilt):
+    if _minutes(folded, since) != _minutes(rebuilt, since):
         yield "outcomes by minute"
 
 
-def _minutes(shelf: Shelf) -> dict[int, tuple[int, int, int, int]]:
+def _minutes(shelf: Shelf, since: int) -> dict[int, tuple[int, int, int, int]]:
     found = {
         minute: (outcomes.created, outcomes.completed, outcomes.failed, outcomes.processing_us)
         for minute, outcomes in shelf.minutes.items()
+        if minute > since  # older ones are dropped in time
     }
     # A minute whose jobs were all revived counts nothing, as one that was never counted.
     return {minute: counts for minute, counts in found.items() if any(counts)}

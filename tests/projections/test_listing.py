@@ -171,7 +171,7 @@ def test_a_search_goes_on_while_the_state_changes(
 def test_the_stories_and_filters_leave_pages_to_compare() -> None:
     pages_with_jobs, pages_cut_off = 0, 0
 
-    @settings(max_examples=40, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=100, deadline=None, derandomize=True, database=None)
     @given(steps, filters())
     def count(moves: list[tuple[str, int]], wanted: JobFilter) -> None:
         nonlocal pages_with_jobs, pages_cut_off
@@ -181,7 +181,8 @@ def test_the_stories_and_filters_leave_pages_to_compare() -> None:
         pages_cut_off += has_more
 
     count()
-    assert pages_with_jobs >= 12
+    # About half and a quarter; what hypothesis makes of it depends on which modules are loaded.
+    assert pages_with_jobs >= 15
     assert pages_cut_off >= 5
 
 

@@ -16,6 +16,8 @@ from projections.errors import Conflict, Invalid, NotFound
 from projections.lifecycle import Status
 from projections.moments import EPOCH
 from projections.queries.explain import READY, explain
+from projections.queries.stats import queue_stats
+from projections.shelf import MINUTES_KEPT
 from projections.specs import (
     BulkCompletion,
     BulkCompletionItem,
@@ -465,3 +467,25 @@ def test_explain_a_running_job_and_an_idle_queue() -> None:
     assert told.reasons[0].by == "w1"
     assert "asked to stop" in told.reasons[0].message
     assert "90 s ago" in explain(bench.state, waits, bench.clock()).reasons[0].message
+
+
+# -- figures
+
+
+def test_minutes_that_no_figure_covers_are_forgotten() -> None:
+    bench = Bench()
+    shelf = None
+    for _ in range(3 * MINUTES_KEPT):
+        bench.clock.advance(60)
+        job = bench.create()
+        shelf = bench.state.shelf("default", "mail")
+        bench.do(jobs.cancel, job.id)
+    assert shelf is not None
+    assert MINUTES_KEPT <= len(shelf.minutes) <= 2 * MINUTES_KEPT
+    day = queue_stats(bench.state, "default", "mail", bench.clock())
+    assert day.enqueued_per_minute == pytest.approx(1, rel=0.3)
+    action = Action(Verb.PURGE, JobFilter(), Raw(b"{}"))
+    oldest = next(iter(bench.state.tables.jobs))
+    bench.do(actions.apply, action, "a1", [oldest])
+    assert all(one.created >= 0 for one in shelf.minutes.values())
+    assert differences(bench.state) == []
