@@ -156,6 +156,7 @@ class GroupCommit:
             Chunk(
                 first=batch.first,
                 last=batch.last,
+                number=batch.number,
                 lines=batch.lines,
                 size=batch.size,
                 state_before=batch.state_before,

@@ -54,18 +54,19 @@ class Cursor:
         self.line = 2
         """number of the next line"""
         self.last_offset = 0
-        """of the last good line"""
+        """of the last good line; 0 when it was not read here"""
         self._batch_text = b"%d" % batch
         self._epoch_text = b"%d" % header.epoch
 
     def enter(self, place: Place) -> None:
         """Go on from a place in this segment, as if all before it had been verified here."""
-        self.position, self.offset, self.state = place
+        self.position, self.offset, self.state, self.batch = place
+        self._batch_text = b"%d" % self.batch
         self.line = 2 + self.records
 
     def place(self) -> Place:
         """Give the place that was reached."""
-        return Place(self.position, self.offset, self.state)
+        return Place(self.position, self.offset, self.state, self.batch)
 
     @property
     def records(self) -> int:
@@ -158,7 +159,8 @@ class Cursor:
         if not self.records:
             return f"{self.position}, before this segment"
         chain = chain_hex(self.state).decode()
-        return f"{self.position} at byte {self.last_offset}, chain {chain}"
+        where = f"at byte {self.last_offset}" if self.last_offset else f"up to byte {self.offset}"
+        return f"{self.position} {where}, chain {chain}"
 
 
 def _checksums(line: bytes) -> str:

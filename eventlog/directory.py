@@ -4,6 +4,7 @@
 the records. Nothing is changed here except by `initialise`.
 """
 
+from bisect import bisect_right
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -145,6 +146,25 @@ def survey(disk: Disk, home: Home, cluster: str) -> list[SegmentInfo]:
     return found
 
 
+def survey_around(disk: Disk, home: Home, cluster: str, position: int) -> list[SegmentInfo]:
+    """Describe the segment that should hold `position`, behind the one before it, if there is one.
+
+    No other is opened, so the cost is the same in a log of any length.
+
+    Raises:
+        LogDamaged: it is missing or foreign, or does not continue the one before.
+
+    """
+    names = bases(disk, home)
+    index = bisect_right(names, position) - 1
+    if index < 0:
+        raise LogDamaged(home.segment(1), 0, 1, position, "its segment is missing")
+    if index == 0:
+        return [load_segment(disk, home, names[0], cluster, None)]
+    previous = _describe(disk, home, names[index - 1], cluster)
+    return [previous, load_segment(disk, home, names[index], cluster, previous)]
+
+
 def load_segment(
     disk: Disk, home: Home, base: int, cluster: str, previous: SegmentInfo | None
 ) -> SegmentInfo:
@@ -154,6 +174,14 @@ def load_segment(
         LogDamaged: it does not.
 
     """
+    segment = _describe(disk, home, base, cluster)
+    objection = _objection(segment.header, cluster, previous)
+    if objection is not None:
+        raise LogDamaged(segment.path, 0, 1, base, objection)
+    return segment
+
+
+def _describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
     path = home.segment(base)
     first, newline, _ = disk.read(path, 0, _EDGE_BYTES).partition(b"\n")
     header = parse_header(first) if newline else None
@@ -162,9 +190,12 @@ def load_segment(
     if header.format != FORMAT:
         reason = f"format {header.format} (written by {header.writer}) is unknown"
         raise LogDamaged(path, 0, 1, base, reason, hint=_UPGRADE)
-    objection = _objection(header, base, cluster, previous)
-    if objection is not None:
-        raise LogDamaged(path, 0, 1, base, objection)
+    if header.cluster != cluster:
+        reason = f"the segment belongs to another log (cluster {header.cluster})"
+        raise LogDamaged(path, 0, 1, base, reason)
+    if header.base != base:
+        reason = f"the segment's header starts at {header.base}, its name says otherwise"
+        raise LogDamaged(path, 0, 1, base, reason)
     size = disk.size(path)
     return SegmentInfo(path, header, len(first) + 1, _read_footer(disk, path, size), size)
 
@@ -175,16 +206,12 @@ def _read_footer(disk: Disk, path: Path, size: int) -> Footer | None:
     return parse_footer(lines[2])
 
 
-def _objection(header: Header, base: int, cluster: str, previous: SegmentInfo | None) -> str | None:
+def _objection(header: Header, cluster: str, previous: SegmentInfo | None) -> str | None:
     """Say what keeps the segment from being the next one."""
-    if header.cluster != cluster:
-        return f"the segment belongs to another log (cluster {header.cluster})"
-    if header.base != base:
-        return f"the segment's header starts at {header.base}, its name says otherwise"
     if previous is not None and previous.footer is None:
         return f"the segment before it ({previous.path.name}) has no readable footer"
     expected = _expected(cluster, previous)
-    if base != expected.base:
+    if header.base != expected.base:
         return f"the segment with record {expected.base} is missing"
     if header.epoch < expected.epoch_min:
         return f"epoch {header.epoch} follows epoch {expected.epoch_min}"

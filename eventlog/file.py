@@ -20,6 +20,7 @@ from eventlog.directory import (
     bases,
     initialise,
     read_identity,
+    survey_around,
     write_identity,
 )
 from eventlog.disk import Disk, OsDisk
@@ -239,6 +240,7 @@ class FileLog:
             position - 1,
             places=self._places,
             records_max=EVERY_RECORDS,
+            segments=survey_around(self._disk, self._home, self.cluster, position),
         )
         # Not durable without being readable: the walker raises when it is not there.
         ((found, body),) = walker.next(position)

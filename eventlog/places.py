@@ -1,8 +1,10 @@
 """Where a log can be entered without reading a segment from its start. Kept in memory, never stored.
 
-A place is what a reader knows after a record: its position, the offset behind it and the hash chain
-so far. Whoever enters there verifies all that follows as if it had come from the start. The writer
-notes places as it writes, readers as they read; both may do so from threads of their own.
+A place is what a reader knows after a record: its position, the offset behind it, the hash chain so
+far and the record's batch. Whoever enters there verifies all that follows as if it had come from the
+start. The writer notes places as it writes, readers as they read; both may do so from threads of
+their own. Only what was verified or written here is noted, so a place is never wrong, and damage
+that came later shows against it.
 """
 
 from bisect import bisect_right, insort
@@ -19,6 +21,7 @@ class Place(NamedTuple):
     position: int
     offset: int
     state: bytes
+    batch: int
 
 
 class Places:

@@ -20,6 +20,7 @@ from eventlog.places import Places
 from eventlog.tail import damage_in_tail
 
 READ_BYTES: Final = 1024 * 1024
+"""at a time, for `BATCH_RECORDS_MAX` records; fewer records, fewer bytes"""
 
 
 class Torn(Struct, frozen=True):
@@ -36,7 +37,8 @@ class Walker:
 
     `hashed` also checks every sealed segment against the hash in its footer; it needs to start at
     a segment's first record. With `places`, it begins at the nearest of them, and notes others as
-    it goes, at most every `records_max` records, which is also how many it gives at a time.
+    it goes, at most every `records_max` records, which is also how many it gives at a time. With
+    `segments`, which must follow one another, it begins in them without a look at the others.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Walker:
         hashed: bool = False,
         places: Places | None = None,
         records_max: int = BATCH_RECORDS_MAX,
+        segments: list[SegmentInfo] | None = None,
     ) -> None:
         self._disk = disk
         self._home = home
@@ -56,9 +59,10 @@ class Walker:
         self._after = after
         self._places = places
         self._records_max = records_max
+        self._read_bytes = READ_BYTES * records_max // BATCH_RECORDS_MAX
         # Read before any record, so that all up to the mark must be there to be read.
         self.mark, self.mark_slot = read_mark(disk, home)
-        self.segments = survey(disk, home, cluster)
+        self.segments = survey(disk, home, cluster) if segments is None else segments
         self.segment: SegmentInfo | None = None
         self.cursor: Cursor | None = None
         self.torn: Torn | None = None
@@ -203,7 +207,7 @@ class Walker:
 
     def _read_lines(self, cursor: Cursor) -> bytes:
         """Read at least one whole line, if there is one."""
-        path, size = self._segment().path, READ_BYTES
+        path, size = self._segment().path, self._read_bytes
         data = self._disk.read(path, cursor.offset, size)
         while len(data) == size and b"\n" not in data:
             size *= 4

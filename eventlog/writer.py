@@ -29,6 +29,8 @@ class Chunk(Struct, frozen=True):
 
     first: int
     last: int
+    number: int
+    """of the batch, as it stands in each record"""
     lines: list[bytes]
     size: int
     state_before: bytes
@@ -125,7 +127,7 @@ class Writer:
             self._rotate_for(chunk)
             self._segment.write(b"".join(chunk.lines))
             self._last, self._state = chunk.last, chunk.state_after
-            place = Place(self._last, self._segment.offset, self._state)
+            place = Place(self._last, self._segment.offset, self._state, chunk.number)
             self._places.note(self._segment.header.base, place)
         if chunk.sync:
             self._segment.sync()

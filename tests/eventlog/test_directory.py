@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from eventlog import LogDamaged
-from eventlog.directory import Home, bases, initialise, read_identity, survey
+from eventlog.directory import Home, bases, initialise, read_identity, survey, survey_around
 from eventlog.disk import OsDisk
 from eventlog.frame import framed
 from tests.eventlog.disks import MemoryDisk
@@ -64,3 +64,17 @@ async def test_each_link_is_checked() -> None:
     headless.put(HOME.segment(7), disk.content()[HOME.segment(7)][5:])
     with pytest.raises(LogDamaged, match="header cannot be read"):
         survey(headless, HOME, "c1")
+
+
+async def test_two_segments_are_enough_to_find_a_record() -> None:
+    disk = await running(batches=4, segment_bytes_max=500)
+    whole = survey(disk, HOME, "c1")
+    for position, expected in ((1, whole[:1]), (2, whole[:1]), (3, whole[:2]), (8, whole[2:])):
+        assert survey_around(disk, HOME, "c1", position) == expected
+    disk.put(HOME.segment(1), b"nothing that is looked at")
+    assert survey_around(disk, HOME, "c1", 6) == whole[1:3]
+    with pytest.raises(LogDamaged, match="header cannot be read"):
+        survey_around(disk, HOME, "c1", 4)
+    disk.remove(HOME.segment(1))
+    with pytest.raises(LogDamaged, match="its segment is missing"):
+        survey_around(disk, HOME, "c1", 2)

@@ -97,7 +97,7 @@ async def test_damage_behind_a_place_is_still_found() -> None:
 def test_places_keep_their_distance() -> None:
     places = Places()
     for position in range(0, 5_000, 100):
-        places.note(1, Place(position, position * 10, b"s"))
+        places.note(1, Place(position, position * 10, b"s", 1))
     kept = [places.before(1, position) for position in range(0, 5_000, 100)]
     positions = sorted({place.position for place in kept if place is not None})
     assert positions[0] >= 1
