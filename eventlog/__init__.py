@@ -10,6 +10,7 @@ the engine sees, `FileLog` and `MemoryLog` keep its promises, `Reader` and `veri
     meta.json                      {"format":1,"cluster":"c1","created_at":1795461256000000}
     DURABLE                        the durable mark, below
     quarantine/                    every byte that was ever cut from a log
+    snapshots/                     what the log adds up to; see `eventlog.snapshots`
 
 **A segment** is text, line by line, without NUL. Every line is ``<crc32> <rest>\n``: 8 lower-case
 hex digits of the CRC-32 (zlib) of the bytes of the rest. A header, records, and once the segment is
@@ -63,12 +64,15 @@ from eventlog.errors import (
     LogError,
     LogFailed,
     OutOfOrder,
+    SnapshotDamaged,
+    SnapshotsBusy,
 )
 from eventlog.file import FileLog
 from eventlog.log import Entry, Log, LogStat, SyncMode
 from eventlog.memory import MemoryLog
 from eventlog.reader import Line, Reader
 from eventlog.recovery import Recovery
+from eventlog.snapshots import Snapshot, SnapshotHead, SnapshotStore, newest_sound
 from eventlog.verify import Verified, verify
 
 __all__ = [
@@ -88,7 +92,13 @@ __all__ = [
     "Reader",
     "Recovery",
     "SegmentInfo",
+    "Snapshot",
+    "SnapshotDamaged",
+    "SnapshotHead",
+    "SnapshotStore",
+    "SnapshotsBusy",
     "SyncMode",
     "Verified",
+    "newest_sound",
     "verify",
 ]

@@ -32,6 +32,7 @@ class Home:
         self.meta = directory / "meta.json"
         self.mark = directory / "DURABLE"
         self.quarantine = directory / "quarantine"
+        self.snapshots = directory / "snapshots"
 
     def segment(self, base: int) -> Path:
         """Give the path of the segment that starts at `base`."""

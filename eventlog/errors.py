@@ -37,6 +37,23 @@ class Locked(LogError):
         super().__init__(f"{directory} is in use by another process ({holder or 'unknown'})")
 
 
+class SnapshotsBusy(LogError):
+    """Another process is making snapshots of this log, or tidying it."""
+
+    def __init__(self, directory: Path, holder: str) -> None:
+        self.holder = holder
+        super().__init__(f"another process is at work in {directory} ({holder or 'unknown'})")
+
+
+class SnapshotDamaged(LogError):
+    """A snapshot is not what was written; the one before it, or the log itself, tells the same."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        self.file = file
+        self.reason = reason
+        super().__init__(f"the snapshot {file} cannot be used: {reason}")
+
+
 class LogFailed(LogError):
     """A write or a sync failed: nothing more can be made durable by this process."""
 

@@ -217,6 +217,21 @@ class FileLog:
         if position > self.last:
             raise LogClosed
 
+    async def seal(self) -> int:
+        """Seal the segment that is being written, if it holds anything; see `Log.seal`."""
+        if self._commit is None:
+            raise LogClosed
+        return await self._commit.seal()
+
+    def state_after(self, position: int) -> str | None:
+        """Give the hash chain's state between two segments as it was found; None elsewhere."""
+        for segment in self._found.walker.segments:
+            if segment.base == position + 1:
+                return segment.header.state
+            if segment.footer is not None and segment.footer.last == position:
+                return segment.footer.state
+        return None
+
     async def read(self, after: int = 0) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after` that are durable now; see `Log.read`."""
         upto = self.durable_position

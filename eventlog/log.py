@@ -110,6 +110,17 @@ class Log(Protocol):
         """
         ...
 
+    async def seal(self) -> int:
+        """End the unit that is being written behind all that was appended, and give its last position.
+
+        What stands up to there is durable and will never be written to again.
+
+        Raises:
+            LogClosed, LogFailed: as `append`.
+
+        """
+        ...
+
     def follow(self, after: int) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after` as they become durable, until the log is closed.
 

@@ -122,6 +122,14 @@ class MemoryLog:
         self._waiters.append(waiter)
         await waiter
 
+    async def seal(self) -> int:
+        """Wait until all is durable: nothing here is written to again; see `Log.seal`."""
+        if not self._writing or self._closed:
+            raise LogClosed
+        last = self.last
+        await self.durable(last)
+        return last
+
     async def read(self, after: int = 0) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after` that are durable now; see `Log.read`."""
         upto = self.durable_position

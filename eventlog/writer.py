@@ -27,15 +27,15 @@ from eventlog.segment import ActiveSegment
 class Chunk(Struct, frozen=True):
     """A batch of framed records for the writer; without records, only a sync."""
 
-    first: int
     last: int
     number: int
     """of the batch, as it stands in each record"""
     lines: list[bytes]
     size: int
-    state_before: bytes
     state_after: bytes
     sync: bool
+    seal: bool
+    """whether the segment ends behind it"""
     at_us: int
     """when it was handed over: the time of a segment that begins with it"""
 
@@ -129,7 +129,9 @@ class Writer:
             self._last, self._state = chunk.last, chunk.state_after
             place = Place(self._last, self._segment.offset, self._state, chunk.number)
             self._places.note(self._segment.header.base, place)
-        if chunk.sync:
+        if chunk.seal and self._last >= self._segment.header.base:
+            self._rotate(chunk.at_us)
+        elif chunk.sync:
             self._segment.sync()
             self._note_synced()
 
@@ -139,19 +141,23 @@ class Writer:
             self._mark.advance(Mark(self._synced, chain_hex(self._state)))
 
     def _rotate_for(self, chunk: Chunk) -> None:
-        header = self._segment.header
-        if self._last < header.base or self._segment.offset + chunk.size <= self._segment_bytes_max:
+        if self._last < self._segment.header.base:
             return
+        if self._segment.offset + chunk.size > self._segment_bytes_max:
+            self._rotate(chunk.at_us)
+
+    def _rotate(self, at_us: int) -> None:
+        """Seal the segment and begin the next."""
         sha256_hex = self._segment.seal(self._last, self._state)
         self.sealed_segments += 1
         self.sealed_bytes += self._segment.offset
         self._note_synced()
         header = structs.replace(
-            header,
-            base=chunk.first,
-            state=chunk.state_before.hex(),
+            self._segment.header,
+            base=self._last + 1,
+            state=self._state.hex(),
             prev_sha256=sha256_hex,
-            created_at_us=chunk.at_us,
+            created_at_us=at_us,
         )
         self._segment = ActiveSegment.create(self._disk, self._home, header)
 

@@ -241,3 +241,25 @@ async def test_data_directory_is_private_and_sealed_segments_read_only(tmp_path:
     await log.close()
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o750
     assert (tmp_path / "data" / "log" / f"{1:020}.log").stat().st_mode & 0o777 == 0o440
+
+
+async def test_a_seal_ends_the_segment_between_two_batches(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    await log.begin()
+    assert await log.seal() == 0, "nothing to seal: the segment stays"
+    await append(log, 1, 2)
+    log.append(3, body(3))
+    assert await log.seal() == 3
+    assert await log.seal() == 3
+    await append(log, 4)
+    segments = Reader(tmp_path).segments()
+    assert [(part.base, part.sealed) for part in segments] == [(1, True), (4, False)]
+    assert log.stat().segments == 2
+    assert await all_of(log) == entries(4)
+    await log.close()
+    assert verify(tmp_path).records == 4
+    found = open_log(tmp_path)
+    assert found.state_after(3) == segments[1].header.state
+    assert found.state_after(2) is None
+    assert found.state_after(4) == Reader(tmp_path).segments()[1].footer.state
+    await found.close()
