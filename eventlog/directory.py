@@ -166,6 +166,16 @@ def survey_around(disk: Disk, home: Home, cluster: str, position: int) -> list[S
     return [previous, load_segment(disk, home, names[index], cluster, previous)]
 
 
+def state_between(segments: list[SegmentInfo], position: int) -> str | None:
+    """Give the hash chain's state between two of the segments, hex; None anywhere else."""
+    for segment in reversed(segments):
+        if segment.base == position + 1:
+            return segment.header.state
+        if segment.footer is not None and segment.footer.last == position:
+            return segment.footer.state
+    return None
+
+
 def load_segment(
     disk: Disk, home: Home, base: int, cluster: str, previous: SegmentInfo | None
 ) -> SegmentInfo:

@@ -20,6 +20,7 @@ from eventlog.directory import (
     bases,
     initialise,
     read_identity,
+    state_between,
     survey_around,
     write_identity,
 )
@@ -225,12 +226,7 @@ class FileLog:
 
     def state_after(self, position: int) -> str | None:
         """Give the hash chain's state between two segments as it was found; None elsewhere."""
-        for segment in self._found.walker.segments:
-            if segment.base == position + 1:
-                return segment.header.state
-            if segment.footer is not None and segment.footer.last == position:
-                return segment.footer.state
-        return None
+        return state_between(self._found.walker.segments, position)
 
     async def read(self, after: int = 0) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after` that are durable now; see `Log.read`."""

@@ -16,6 +16,7 @@ from eventlog.directory import (
     bases,
     read_identity,
     read_mark,
+    state_between,
     survey,
 )
 from eventlog.disk import Disk, OsDisk
@@ -48,6 +49,10 @@ class Reader:
     def segments(self) -> list[SegmentInfo]:
         """Describe the segments, which must follow one another."""
         return survey(self._disk, self._home, self.identity.cluster)
+
+    def state_after(self, position: int) -> str | None:
+        """Give the hash chain's state between two segments, hex; None anywhere else."""
+        return state_between(self.segments(), position)
 
     def mark(self) -> int:
         """Give the last position that is known to have been synced; 0 when unknown."""

@@ -18,6 +18,7 @@ import click
 
 from eventlog import Locked, LogDamaged, LogFailed
 from projections.events import Undecodable
+from server.mount import UnsafeFileSystem
 from server.settings import Settings
 from server.startup import Started, open_engine
 from tools.announce import report_key, report_start
@@ -45,8 +46,8 @@ def serve(**values: Any) -> None:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             runner.run(_run(settings))
-        except Locked as held:
-            raise Misuse(str(held)) from held
+        except (Locked, UnsafeFileSystem) as refused:
+            raise Misuse(str(refused)) from refused
         except (LogDamaged, Undecodable) as damaged:
             raise Problem(_refusal(settings, damaged)) from damaged
         except LogFailed as failure:
