@@ -6,7 +6,9 @@ the engine sees, `FileLog` and `MemoryLog` keep its promises, `Reader` and `veri
 **Files** of a data directory::
 
     log/00000000000000000001.log   a segment, named by its first position (20 digits)
+    log/….log.zst                  a compressed segment, in the place of a sealed one
     LOCK                           locked by the writer; the text is for messages only
+    KEEPING                        locked by who replaces or removes sealed segments
     meta.json                      {"format":1,"cluster":"c1","created_at":1795461256000000}
     DURABLE                        the durable mark, below
     quarantine/                    every byte that was ever cut from a log
@@ -44,6 +46,11 @@ writer's version. A segment appears under its name only when its header is durab
 file before it in bytes, the chain's state after the last record, and the sha256 of the file before
 it. Nothing follows it. Only the last segment may lack it. A sealed segment holds records.
 
+**A compressed segment** is the same bytes in Zstandard's seekable format: frames of at most 1 MiB of
+content with a checksum, and a table of their sizes at the end. The first frame holds the header, the
+last one the footer, those between end with a line if they can. Offsets, lengths and hashes are those
+of the plain bytes everywhere. A plain segment of the same name counts before it.
+
 **The mark** is two slots of 64 bytes, written in turn after each sync and not synced itself:
 ``<crc32> <position, 20 digits> <chain>``, a space, a newline. The higher valid one counts, as a
 lower bound of what must exist::
@@ -65,7 +72,6 @@ from eventlog.errors import (
     LogFailed,
     OutOfOrder,
     SnapshotDamaged,
-    SnapshotsBusy,
 )
 from eventlog.file import FileLog
 from eventlog.log import Entry, Log, LogStat, SyncMode
@@ -96,7 +102,6 @@ __all__ = [
     "SnapshotDamaged",
     "SnapshotHead",
     "SnapshotStore",
-    "SnapshotsBusy",
     "SyncMode",
     "Verified",
     "newest_sound",

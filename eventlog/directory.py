@@ -1,60 +1,61 @@
-"""The data directory: where things stand, who it belongs to, and which segments it holds.
+"""Which segments a data directory holds, and whether they follow one another.
 
-`survey` checks that the segments follow one another (names, headers and footers); it does not read
-the records. Nothing is changed here except by `initialise`.
+`survey` looks at names, headers and footers; it does not read the records. Nothing is changed here.
+Where files stand is told by ``eventlog.home``, whose names can be had from here too.
 """
 
 from bisect import bisect_right
 from pathlib import Path
-from typing import Annotated, Final
 
-from msgspec import Meta, MsgspecError, Struct, field, json
+from msgspec import Struct
 
-from eventlog.disk import Disk, write_all
+from eventlog.content import Content
+from eventlog.disk import Disk
 from eventlog.errors import LogDamaged
 from eventlog.frame import FORMAT, Footer, Header, first_state, parse_footer, parse_header
-from eventlog.mark import Mark, parse_slots
+from eventlog.home import (
+    UPGRADE,
+    Home,
+    Identity,
+    bases,
+    initialise,
+    keeping,
+    read_identity,
+    read_mark,
+    segment_path,
+    write_identity,
+)
 
-_SUFFIX: Final = ".log"
-_NAME_DIGITS: Final = 20
-_EDGE_BYTES: Final = 4096
-"""more than a header or a footer needs"""
-_UPGRADE: Final = "Use a version of Spoolog that knows it; nothing was changed."
-
-
-class Home:
-    """The paths inside a data directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.log = directory / "log"
-        self.lock = directory / "LOCK"
-        self.meta = directory / "meta.json"
-        self.mark = directory / "DURABLE"
-        self.quarantine = directory / "quarantine"
-        self.snapshots = directory / "snapshots"
-
-    def segment(self, base: int) -> Path:
-        """Give the path of the segment that starts at `base`."""
-        return self.log / f"{base:0{_NAME_DIGITS}d}{_SUFFIX}"
-
-
-class Identity(Struct, frozen=True):
-    """What ``meta.json`` says: whose log this is."""
-
-    format: int
-    cluster: Annotated[str, Meta(min_length=1)]
-    created_at_us: int = field(name="created_at")
+__all__ = [
+    "Home",
+    "Identity",
+    "SegmentInfo",
+    "bases",
+    "initialise",
+    "keeping",
+    "load_segment",
+    "read_identity",
+    "read_mark",
+    "segment_path",
+    "state_between",
+    "survey",
+    "survey_around",
+    "write_identity",
+]
 
 
 class SegmentInfo(Struct, frozen=True):
-    """One segment file as its first and last line describe it."""
+    """One segment as its first and last line describe it."""
 
     path: Path
     header: Header
     header_bytes: int
     footer: Footer | None
     bytes: int
+    """as it was written, whether or not it is compressed"""
+    file_bytes: int
+    """as it stands on the disk"""
+    compressed: bool
 
     @property
     def base(self) -> int:
@@ -74,64 +75,6 @@ class _Expected(Struct, frozen=True):
     state: str
     prev_sha256: str
     epoch_min: int
-
-
-def initialise(disk: Disk, home: Home) -> None:
-    """Make the directories that are missing."""
-    for directory in (*reversed(home.directory.absolute().parents), home.directory, home.log):
-        if disk.make_directory(directory):
-            # A crash must not lose the name of a directory whose content was acknowledged.
-            disk.sync_directory(directory.parent)
-
-
-def write_identity(disk: Disk, home: Home, identity: Identity) -> None:
-    """Write ``meta.json``, all of it or nothing."""
-    # The directory may have been made by a process that was killed before it could sync the name.
-    disk.sync_directory(home.directory.absolute().parent)
-    temporary = home.meta.with_suffix(".tmp")
-    if temporary.name in disk.names(home.directory):
-        disk.unlink(temporary)  # left by a crash in the middle of these lines
-    fd = disk.create(temporary)
-    try:
-        write_all(disk, fd, json.encode(identity) + b"\n")
-        disk.sync_file(fd)  # the new name must never show an empty file
-    finally:
-        disk.close(fd)
-    disk.rename(temporary, home.meta)
-    # A crash that lost the name would give the log another identity at the next start.
-    disk.sync_directory(home.directory)
-
-
-def read_identity(disk: Disk, home: Home) -> Identity | None:
-    """Read ``meta.json``; None when it does not exist."""
-    if home.meta.name not in disk.names(home.directory):
-        return None
-    try:
-        identity = json.decode(disk.read(home.meta, 0, _EDGE_BYTES), type=Identity)
-    except (MsgspecError, ValueError, RecursionError) as error:
-        raise LogDamaged(home.meta, 0, 1, 0, f"it cannot be read ({error})") from error
-    if identity.format != FORMAT:
-        raise LogDamaged(home.meta, 0, 1, 0, f"format {identity.format} is unknown", hint=_UPGRADE)
-    return identity
-
-
-def read_mark(disk: Disk, home: Home) -> tuple[Mark, int]:
-    """Read the durable mark and the slot it stands in."""
-    if home.mark.name not in disk.names(home.directory):
-        return parse_slots(b"")
-    return parse_slots(disk.read(home.mark, 0, _EDGE_BYTES))
-
-
-def bases(disk: Disk, home: Home) -> list[int]:
-    """List the first positions of all segments, in order."""
-    return sorted(
-        int(name.removesuffix(_SUFFIX))
-        for name in disk.names(home.log)
-        if name.endswith(_SUFFIX)
-        and len(name) == _NAME_DIGITS + len(_SUFFIX)
-        and name[:_NAME_DIGITS].isascii()
-        and name[:_NAME_DIGITS].isdigit()
-    )
 
 
 def survey(disk: Disk, home: Home, cluster: str) -> list[SegmentInfo]:
@@ -193,28 +136,44 @@ def load_segment(
 
 
 def _describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
-    path = home.segment(base)
-    first, newline, _ = disk.read(path, 0, _EDGE_BYTES).partition(b"\n")
+    content = Content(disk, home, base)
+    head = content.head()
+    first, newline, _ = head.partition(b"\n")
     header = parse_header(first) if newline else None
+    path = content.path
     if header is None:
         raise LogDamaged(path, 0, 1, base, "the segment's header cannot be read")
     if header.format != FORMAT:
         reason = f"format {header.format} (written by {header.writer}) is unknown"
-        raise LogDamaged(path, 0, 1, base, reason, hint=_UPGRADE)
+        raise LogDamaged(path, 0, 1, base, reason, hint=UPGRADE)
     if header.cluster != cluster:
         reason = f"the segment belongs to another log (cluster {header.cluster})"
         raise LogDamaged(path, 0, 1, base, reason)
     if header.base != base:
         reason = f"the segment's header starts at {header.base}, its name says otherwise"
         raise LogDamaged(path, 0, 1, base, reason)
-    size = disk.size(path)
-    return SegmentInfo(path, header, len(first) + 1, _read_footer(disk, path, size), size)
+    return _measured(content, home, header, len(first) + 1)
 
 
-def _read_footer(disk: Disk, path: Path, size: int) -> Footer | None:
-    end = disk.read(path, max(0, size - _EDGE_BYTES), _EDGE_BYTES)
-    lines = end[:-1].rpartition(b"\n") if end.endswith(b"\n") else (b"", b"", b"")
-    return parse_footer(lines[2])
+def _measured(content: Content, home: Home, header: Header, header_bytes: int) -> SegmentInfo:
+    """Describe the rest: how long it is and what its last line says."""
+    size, tail = content.size(), content.tail()
+    lines = tail[:-1].rpartition(b"\n") if tail.endswith(b"\n") else (b"", b"", b"")
+    segment = SegmentInfo(
+        path=content.path,
+        header=header,
+        header_bytes=header_bytes,
+        footer=parse_footer(lines[2]),
+        bytes=size,
+        file_bytes=content.file_bytes(),
+        compressed=content.path == home.archive(header.base),
+    )
+    if segment.compressed and (
+        segment.footer is None or segment.footer.bytes + len(lines[2]) + 1 != size
+    ):
+        reason = "its footer is not where the compressed segment ends"
+        raise LogDamaged(segment.path, 0, 1, header.base, reason)
+    return segment
 
 
 def _objection(header: Header, cluster: str, previous: SegmentInfo | None) -> str | None:

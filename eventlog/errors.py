@@ -37,14 +37,6 @@ class Locked(LogError):
         super().__init__(f"{directory} is in use by another process ({holder or 'unknown'})")
 
 
-class SnapshotsBusy(LogError):
-    """Another process is making snapshots of this log, or tidying it."""
-
-    def __init__(self, directory: Path, holder: str) -> None:
-        self.holder = holder
-        super().__init__(f"another process is at work in {directory} ({holder or 'unknown'})")
-
-
 class SnapshotDamaged(LogError):
     """A snapshot is not what was written; the one before it, or the log itself, tells the same."""
 

@@ -58,6 +58,11 @@ class Reader:
         """Give the last position that is known to have been synced; 0 when unknown."""
         return read_mark(self._disk, self._home)[0].position
 
+    def quarantine_bytes(self) -> int:
+        """Say how much is kept of what was cut from the log."""
+        folder = self._home.quarantine
+        return sum(self._disk.size(folder / name) for name in self._disk.names(folder))
+
     def walk(self, after: int = 0, *, hashed: bool = False) -> Walker:
         """Give a place behind `after`, to go on from as the log grows."""
         return Walker(self._disk, self._home, self.identity.cluster, after, hashed=hashed)
@@ -89,8 +94,7 @@ class Reader:
 
 
 def _lines(walker: Walker) -> Iterator[Line]:
-    assert walker.segment is not None
-    offset = walker.raw_offset
+    path, offset = walker.path, walker.raw_offset
     for raw in walker.raw:
         record = parse_record(raw)
         assert record is not None  # it has been verified
@@ -100,7 +104,7 @@ def _lines(walker: Walker) -> Iterator[Line]:
             epoch=record.epoch,
             chain=record.chain.decode(),
             body=record.body,
-            segment=walker.segment.path,
+            segment=path,
             offset=offset,
         )
         offset += len(raw) + 1

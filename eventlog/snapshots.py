@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from msgspec import Meta, MsgspecError, Struct, field, json
 
-from eventlog.directory import Home
 from eventlog.disk import Disk, OsDisk, write_all
-from eventlog.errors import SnapshotDamaged, SnapshotsBusy
+from eventlog.errors import SnapshotDamaged
 from eventlog.frame import Count, Hash, framed, unframed
+from eventlog.home import Home
 
 if TYPE_CHECKING:
     from hashlib import _Hash as HashObject
@@ -77,7 +77,7 @@ class Snapshot(Struct, frozen=True):
 
 
 class SnapshotStore:
-    """The snapshots of one data directory. Reading takes no lock; one process writes at a time."""
+    """The snapshots of one data directory. Whoever writes or prunes holds `keeping`."""
 
     def __init__(self, data_dir: Path, cluster: str, disk: Disk | None = None) -> None:
         self._disk = disk or OsDisk()
@@ -197,24 +197,6 @@ class SnapshotStore:
         for name in self._disk.names(self.directory):
             if name.endswith(".tmp"):
                 self._disk.unlink(self.directory / name)
-
-    def lock(self, holder: str) -> int:
-        """Become the one process that writes snapshots and tidies the log, until the lock is closed.
-
-        Raises:
-            SnapshotsBusy: another process is.
-
-        """
-        if self._disk.make_directory(self.directory):
-            self._disk.sync_directory(self._home.directory)
-        try:
-            return self._disk.lock(self.directory / "LOCK", holder)
-        except BlockingIOError as error:
-            raise SnapshotsBusy(self.directory, str(error)) from error
-
-    def unlock(self, lock: int) -> None:
-        """Let the next one write."""
-        self._disk.close(lock)
 
     def _path(self, position: int) -> Path:
         return self.directory / f"{position:0{_NAME_DIGITS}d}{_SUFFIX}"

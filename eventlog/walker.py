@@ -6,10 +6,12 @@ it. It takes no lock, changes nothing and holds no file open, so it may run besi
 
 from bisect import bisect_right
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from eventlog.content import Content
 from eventlog.cursor import Cursor
 from eventlog.directory import Home, SegmentInfo, bases, load_segment, read_mark, survey
 from eventlog.disk import Disk
@@ -64,6 +66,7 @@ class Walker:
         self.mark, self.mark_slot = read_mark(disk, home)
         self.segments = survey(disk, home, cluster) if segments is None else segments
         self.segment: SegmentInfo | None = None
+        self._content: Content | None = None
         self.cursor: Cursor | None = None
         self.torn: Torn | None = None
         self._before: SegmentInfo | None = None
@@ -84,6 +87,11 @@ class Walker:
         elif self.mark.position:
             reason = f"the log is missing; the durable mark is {self.mark.position}"
             raise LogDamaged(home.segment(1), 0, 1, 1, reason)
+
+    @property
+    def path(self) -> Path:
+        """The file that the last records were read from."""
+        return self._bytes().path
 
     def _leap(self) -> None:
         """Begin at the nearest place before what is wanted."""
@@ -122,7 +130,7 @@ class Walker:
         """Describe damage at the place that was reached."""
         cursor = self._cursor()
         return LogDamaged(
-            self._segment().path,
+            self._bytes().path,
             cursor.offset,
             cursor.line,
             cursor.position + 1,
@@ -138,12 +146,17 @@ class Walker:
         assert self.segment is not None
         return self.segment
 
+    def _bytes(self) -> Content:
+        assert self._content is not None
+        return self._content
+
     def _enter(self, segment: SegmentInfo) -> None:
         batch = self.cursor.batch if self.cursor else 0
         self.segment = segment
+        self._content = Content(self._disk, self._home, segment.base)
         self.cursor = Cursor(segment.header, segment.header_bytes, batch)
         if self.content_hash is not None:
-            self.content_hash = sha256(self._disk.read(segment.path, 0, segment.header_bytes))
+            self.content_hash = sha256(self._content.read(0, segment.header_bytes))
         if self.mark.position == self.cursor.position:
             self._compare_mark(chain_hex(self.cursor.state))
 
@@ -154,10 +167,7 @@ class Walker:
             return False
         previous = self.segment
         if previous is not None and self.cursor is not None:
-            footer = self.cursor.footer
-            previous = SegmentInfo(
-                previous.path, previous.header, previous.header_bytes, footer, self.cursor.offset
-            )
+            previous = structs.replace(previous, footer=self.cursor.footer)
         segment = load_segment(self._disk, self._home, base, self._cluster, previous)
         self._before = previous
         self._enter(segment)
@@ -207,11 +217,15 @@ class Walker:
 
     def _read_lines(self, cursor: Cursor) -> bytes:
         """Read at least one whole line, if there is one."""
-        path, size = self._segment().path, self._read_bytes
-        data = self._disk.read(path, cursor.offset, size)
-        while len(data) == size and b"\n" not in data:
-            size *= 4
-            data = self._disk.read(path, cursor.offset, size)
+        content, offset = self._bytes(), cursor.offset
+        try:
+            size = content.near(offset, self._read_bytes)
+            data = content.read(offset, size)
+            while len(data) == size and b"\n" not in data:
+                size *= 4
+                data = content.read(offset, size)
+        except LogDamaged as damaged:
+            raise self._damage(damaged.reason) from damaged
         return data
 
     def _is_last(self) -> bool:
@@ -263,8 +277,7 @@ class Walker:
         self._lines = []
         if not self._is_last():
             raise self._damage(cursor.objection(line))
-        size = self._disk.size(self._segment().path)
-        self._end(self._disk.read(self._segment().path, cursor.offset, size))
+        self._end(self._bytes().read(cursor.offset, self._bytes().size()))
         return False
 
     def _end(self, tail: bytes) -> None:

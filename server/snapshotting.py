@@ -14,6 +14,8 @@ from msgspec import Struct
 
 from eventlog import Reader, SegmentInfo, SnapshotHead, SnapshotStore
 from eventlog.directory import state_between
+from eventlog.disk import OsDisk
+from eventlog.home import Home, keeping
 from eventlog.snapshots import FORMAT, KEPT
 from projections.digest import digest
 from projections.events import decode
@@ -52,18 +54,16 @@ def make(
     moment, it leaves the older snapshots as they are.
 
     Raises:
-        SnapshotsBusy: another process is at it.
+        Locked: another process makes one, or tidies the log.
         LogDamaged, LogError, Undecodable: the log cannot be folded.
         Differs: the snapshot does not hold what was folded; it was not kept.
 
     """
     reader = Reader(data_dir)
     store = SnapshotStore(data_dir, reader.identity.cluster)
-    lock = store.lock(f"pid {os.getpid()} on host {socket.gethostname()}")
-    try:
+    holder = f"making a snapshot, pid {os.getpid()} on host {socket.gethostname()}"
+    with keeping(OsDisk(), Home(data_dir), holder):
         return _brought_up(reader, store, now_us, writer, keep, progress)
-    finally:
-        store.unlock(lock)
 
 
 def _brought_up(  # noqa: PLR0917 - one step of `make`

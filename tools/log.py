@@ -1,7 +1,7 @@
 """``spoolog log``: stat, cat, tail, verify. Reads the log beside a running server; changes nothing.
 
 How a record is chosen and worded stands in ``tools.lines``; what makes a log sound, in
-``eventlog.verify``.
+``eventlog.verify``. The verbs that change files stand in ``tools.logkeeping``.
 """
 
 import time
@@ -16,7 +16,7 @@ import click
 from eventlog import LogDamaged, Reader, SegmentInfo, verify
 from eventlog.frame import chain_hex
 from projections.moments import to_text
-from tools import output
+from tools import logkeeping, output
 from tools.lines import Shown, Wanted, document, readable, select
 from tools.open import last_known
 from tools.options import Point, PointType, data_dir_option, json_option
@@ -27,7 +27,10 @@ POLL_SECS: Final = 0.1
 
 @click.group()
 def log() -> None:
-    """Look at the log. Works beside a running server and changes nothing."""
+    """Look at the log, and keep it small. All of it works beside a running server."""
+
+
+log.add_command(logkeeping.compress)
 
 
 def _filters(command: F) -> F:
@@ -62,6 +65,8 @@ def stat(data_dir: Path, as_json: bool) -> None:
         "epoch": 0 if cursor is None else cursor.header.epoch,
         "chain": "" if cursor is None else chain_hex(cursor.state).decode(),
         "bytes": sum(segment.bytes for segment in segments),
+        "file_bytes": sum(segment.file_bytes for segment in segments),
+        "quarantine_bytes": reader.quarantine_bytes(),
         "unfinished_bytes": 0 if walker.torn is None else walker.torn.bytes,
     }
     if as_json:
@@ -181,6 +186,8 @@ def _segment(segment: SegmentInfo) -> dict[str, object]:
         "first": segment.base,
         "last": None if segment.footer is None else segment.footer.last,
         "bytes": segment.bytes,
+        "file_bytes": segment.file_bytes,
+        "compressed": segment.compressed,
         "epoch": segment.header.epoch,
         "sealed": segment.sealed,
         "created_at": to_text(segment.header.created_at_us),

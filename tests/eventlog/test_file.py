@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from eventlog import FileLog, Locked, Log, LogClosed, LogDamaged, Reader, SyncMode, verify
+from eventlog.compressed import compress_log
+from eventlog.directory import Home, read_identity
+from eventlog.disk import OsDisk
 from eventlog.frame import RecordFields, parse_record
 from tests.eventlog.conformance import LogContract
 from tests.eventlog.disks import MemoryDisk
@@ -22,6 +25,24 @@ class TestFileLogOfTinySegments(LogContract):
     @pytest.fixture
     def make_log(self, tmp_path: Path) -> Callable[[], Log]:
         return lambda: open_log(tmp_path, segment_bytes_max=1)
+
+
+class CompressingDisk(OsDisk):
+    """Compresses all that may be whenever a segment begins, under everyone who reads."""
+
+    def rename(self, source: Path, target: Path) -> None:
+        super().rename(source, target)
+        if target.suffix == ".log":
+            home = Home(target.parents[1])
+            identity = read_identity(self, home)
+            assert identity is not None
+            compress_log(self, home, identity.cluster, keep=0)
+
+
+class TestFileLogOfSegmentsThatAreCompressedAtOnce(LogContract):
+    @pytest.fixture
+    def make_log(self, tmp_path: Path) -> Callable[[], Log]:
+        return lambda: open_log(tmp_path, segment_bytes_max=1, disk=CompressingDisk())
 
 
 class TestFileLogSyncedAtIntervals(LogContract):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from eventlog import Snapshot, SnapshotDamaged, SnapshotHead, SnapshotsBusy, SnapshotStore
+from eventlog import Snapshot, SnapshotDamaged, SnapshotHead, SnapshotStore
 from eventlog.snapshots import newest_sound
 from tests.eventlog.disks import MemoryDisk
 from tests.eventlog.logs import HOME
@@ -166,15 +166,6 @@ def test_other_files_are_no_snapshots() -> None:
     for name in ("x.snap", "0000000000000000000٣.snap", "00000000000000000009.snapshot", "LOCK"):
         disk.put(store.directory / name, b"")
     assert store.positions() == [3]
-
-
-def test_one_at_a_time(tmp_path: Path) -> None:
-    store = SnapshotStore(tmp_path, "c1")
-    lock = store.lock("the first")
-    with pytest.raises(SnapshotsBusy, match="the first"):
-        store.lock("the second")
-    store.unlock(lock)
-    store.unlock(store.lock("the second"))
 
 
 def test_on_a_real_disk(tmp_path: Path) -> None:

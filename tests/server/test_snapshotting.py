@@ -8,12 +8,14 @@ from msgspec import structs
 
 from eventlog import (
     FileLog,
+    Locked,
     LogDamaged,
     Reader,
-    SnapshotsBusy,
     SnapshotStore,
     verify,
 )
+from eventlog.disk import OsDisk
+from eventlog.home import Home, keeping
 from projections.decide import Policy
 from projections.digest import digest
 from projections.events import decode
@@ -232,11 +234,8 @@ async def test_a_snapshot_that_is_not_what_was_folded_is_not_kept(
 
 async def test_one_process_at_a_time(tmp_path: Path) -> None:
     await lived(tmp_path, 10)
-    store = SnapshotStore(tmp_path, "c1")
-    lock = store.lock("somebody")
-    with pytest.raises(SnapshotsBusy, match="somebody"):
+    with keeping(OsDisk(), Home(tmp_path), "somebody"), pytest.raises(Locked, match="somebody"):
         made(tmp_path)
-    store.unlock(lock)
     made(tmp_path)
 
 
