@@ -22,6 +22,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "log": ("tools.log:log", "Look at the log, keep it small: stat, cat, tail, verify, compress."),
     "history": ("tools.history:history", "Tell the life of one job."),
     "replay": ("tools.replay:replay", "Fold the log from scratch; compare with a running server."),
+    "snapshot": ("tools.snapshot:snapshot", "Make a snapshot, so that the next start is short."),
     "bench": ("tools.bench.command:bench", "Measure this machine against the targets."),
     "demo": ("tools.demo.command:demo", "Process a folder of real files, then again with a crash."),
 }
