@@ -70,6 +70,7 @@ from eventlog.memory import MemoryLog
 from eventlog.reader import Line, Reader
 from eventlog.recovery import Recovery
 from eventlog.verify import Verified, verify
+from eventlog.writer import Meter
 
 __all__ = [
     "BodyRefused",
@@ -84,6 +85,7 @@ __all__ = [
     "LogFailed",
     "LogStat",
     "MemoryLog",
+    "Meter",
     "OutOfOrder",
     "Reader",
     "Recovery",

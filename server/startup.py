@@ -19,6 +19,7 @@ from server import access, ids
 from server.clock import WallClock, monotonic_us
 from server.engine import SYSTEM, Engine
 from server.settings import VERSION, Settings
+from server.tally import LogMeter
 
 Progress = Callable[[int, int], None]
 
@@ -27,7 +28,7 @@ class Started(Struct, frozen=True):
     """An engine that is ready to serve, and how it came to be.
 
     `new_key` is the API key, when it was made at this start. `torn` tells of an unfinished last
-    write that was set aside.
+    write that was set aside. `meter` hears of the log's batches.
     """
 
     engine: Engine
@@ -36,6 +37,7 @@ class Started(Struct, frozen=True):
     replayed_records: int
     replay_us: int
     torn: str | None
+    meter: LogMeter
 
 
 async def open_engine(
@@ -52,6 +54,7 @@ async def open_engine(
     """
     clock = WallClock()
     uuid7 = ids.uuid7_source(clock)
+    meter = LogMeter()
     log = FileLog.open(
         settings.data_dir,
         clock=clock,
@@ -61,9 +64,10 @@ async def open_engine(
         segment_bytes_max=settings.segment_bytes,
         writer=f"spoolog {VERSION}",
         on_failure=on_failure,
+        meter=meter,
     )
     try:
-        return await _start(settings, log, clock, uuid7, progress)
+        return await _start(settings, log, clock, uuid7, meter=meter, progress=progress)
     except BaseException:
         await log.close()
         raise
@@ -74,6 +78,8 @@ async def _start(
     log: FileLog,
     clock: WallClock,
     uuid7: Callable[[], str],
+    *,
+    meter: LogMeter,
     progress: Progress | None,
 ) -> Started:
     began_us = monotonic_us()
@@ -86,7 +92,7 @@ async def _start(
     engine.execute(system.start, SYSTEM, VERSION, epoch)
     secret, new_key = _admit(settings.data_dir, settings, engine)
     await engine.durable(state.position)
-    return Started(engine, secret, new_key, records, replay_us, torn)
+    return Started(engine, secret, new_key, records, replay_us, torn, meter)
 
 
 async def replayed(log: Log, progress: Progress | None = None) -> State:
