@@ -55,13 +55,13 @@ async def serve(
     settings: Settings,
     secret: bytes,
     *,
-    meter: LogMeter,
     stop: asyncio.Event,
     on_listening: Callable[[str, int], None],
+    meter: LogMeter | None = None,
 ) -> None:
     """Listen until `stop` is set, then drain: no more claims, running requests finish.
 
-    The caller closes the log afterwards.
+    `meter` is as in `build_app`. The caller closes the log afterwards.
 
     Raises:
         OSError: the address cannot be listened on.

@@ -1,4 +1,4 @@
-"""What there is now over all queues and workers, counted in slices: no job is looked at twice or once.
+"""What there is now over all queues and workers, counted in slices; no job is looked at.
 
 The number of queues has no bound, so a count over all of them lets requests in between. Its parts
 are then of slightly different moments; for figures that are asked for every few seconds that is fine.

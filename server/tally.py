@@ -1,7 +1,7 @@
 """What is counted while the server works: plain numbers, cheap enough to stand on every request.
 
-``server.metrics`` makes samples of them when somebody asks; nothing here knows how. One thread
-counts in each object. Who reads it from another may see a value in its bucket and not yet in the sum.
+``server.metrics`` makes samples of them when somebody asks; nothing here knows how. Each object has
+one thread that counts; from another, a value may be seen in its bucket and not yet in the sum.
 """
 
 from bisect import bisect_left

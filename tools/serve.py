@@ -121,9 +121,9 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
         started.engine,
         settings,
         started.secret,
-        meter=started.meter,
         stop=stop,
         on_listening=on_listening,
+        meter=started.meter,
     )
     note("stopped")
 
