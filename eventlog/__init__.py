@@ -80,6 +80,7 @@ from eventlog.reader import Line, Reader
 from eventlog.recovery import Recovery
 from eventlog.snapshots import Snapshot, SnapshotHead, SnapshotStore, newest_sound
 from eventlog.verify import Verified, verify
+from eventlog.writer import Meter
 
 __all__ = [
     "BodyRefused",
@@ -94,6 +95,7 @@ __all__ = [
     "LogFailed",
     "LogStat",
     "MemoryLog",
+    "Meter",
     "OutOfOrder",
     "Reader",
     "Recovery",

@@ -31,7 +31,7 @@ from eventlog.log import Entry, LogStat, SyncMode
 from eventlog.places import EVERY_RECORDS, Places
 from eventlog.recovery import Found, Recovery, TakenOver, inspect, take_over
 from eventlog.walker import Walker
-from eventlog.writer import Writer
+from eventlog.writer import Meter, Writer
 
 SEGMENT_BYTES_MAX = 64 * 1024 * 1024
 _READ_INLINE_RECORDS_MAX = 256
@@ -55,6 +55,7 @@ class FileLog:
         segment_bytes_max: int,
         writer: str,
         on_failure: Callable[[LogFailed], None] | None,
+        meter: Meter | None,
     ) -> None:
         self.cluster = cluster
         self.epoch = found.epoch
@@ -70,6 +71,7 @@ class FileLog:
         self._segment_bytes_max = segment_bytes_max
         self._writer_name = writer
         self._on_failure = on_failure
+        self._meter = meter
         self._commit: GroupCommit | None = None
         self._writer: Writer | None = None
         self._taken_over: TakenOver | None = None
@@ -90,11 +92,12 @@ class FileLog:
         writer: str = "spoolog",
         on_failure: Callable[[LogFailed], None] | None = None,
         disk: Disk | None = None,
+        meter: Meter | None = None,
     ) -> "FileLog":
         """Lock a data directory, making it if it is new, and look at the end of its log.
 
         `clock` gives microseconds since the Unix epoch. `on_failure` is called once, on the loop's
-        thread, when the log has failed.
+        thread, when the log has failed. `meter` is told of every batch.
 
         Raises:
             Locked: another process is its writer.
@@ -123,6 +126,7 @@ class FileLog:
             segment_bytes_max=segment_bytes_max,
             writer=writer,
             on_failure=on_failure,
+            meter=meter,
         )
 
     @property
@@ -196,6 +200,7 @@ class FileLog:
             places=self._places,
             loop=loop,
             report=commit.report,
+            meter=self._meter,
         )
         commit.start(self._writer)
         self._taken_over = taken

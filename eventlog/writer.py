@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
+from typing import Protocol
 
 from msgspec import Struct, structs
 
@@ -51,6 +52,22 @@ Report = Callable[[Written | LogFailed | None], None]
 """is called on the loop's thread: for each chunk, for the first failure, and None at the end"""
 
 
+class Meter(Protocol):
+    """Hears of every batch, on the writer's thread, which waits for it: it must be quick."""
+
+    def now_ns(self) -> int:
+        """Give nanoseconds from an arbitrary start."""
+        ...
+
+    def wrote(self, records: int, size: int) -> None:
+        """Hear that a batch was written."""
+        ...
+
+    def synced(self, took_ns: int) -> None:
+        """Hear that a sync took so long."""
+        ...
+
+
 class Writer:
     """Writes chunks on its own thread, in order."""
 
@@ -65,6 +82,7 @@ class Writer:
         places: Places,
         loop: AbstractEventLoop,
         report: Report,
+        meter: Meter | None,
     ) -> None:
         self._places = places
         self._disk = disk
@@ -74,6 +92,7 @@ class Writer:
         self._segment_bytes_max = segment_bytes_max
         self._loop = loop
         self._report = report
+        self._meter = meter
         self._queue: SimpleQueue[Chunk | None] = SimpleQueue()
         self._last = self._synced = segment.header.base - 1
         self._state = bytes.fromhex(segment.header.state)
@@ -129,11 +148,21 @@ class Writer:
             self._last, self._state = chunk.last, chunk.state_after
             place = Place(self._last, self._segment.offset, self._state, chunk.number)
             self._places.note(self._segment.header.base, place)
+            if self._meter is not None:
+                self._meter.wrote(len(chunk.lines), chunk.size)
         if chunk.seal and self._last >= self._segment.header.base:
             self._rotate(chunk.at_us)
         elif chunk.sync:
-            self._segment.sync()
+            self._sync()
             self._note_synced()
+
+    def _sync(self) -> None:
+        if self._meter is None:
+            self._segment.sync()
+            return
+        began_ns = self._meter.now_ns()
+        self._segment.sync()
+        self._meter.synced(self._meter.now_ns() - began_ns)
 
     def _note_synced(self) -> None:
         if self._synced < self._last:

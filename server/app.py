@@ -15,21 +15,38 @@ from server.http import routes
 from server.http.describe import described
 from server.http.ratelimit import Limiter
 from server.http.service import SERVICE, Service
+from server.lag import watch_loop
 from server.settings import Settings
+from server.tally import LogMeter
 from server.timekeeper import keep_time
 
 
 def build_app(
-    engine: Engine, secret: bytes, *, rate_limit: int = 100_000, rate_burst: int = 200_000
+    engine: Engine,
+    secret: bytes,
+    *,
+    rate_limit: int = 100_000,
+    rate_burst: int = 200_000,
+    meter: LogMeter | None = None,
+    metrics_token: str | None = None,
 ) -> web.Application:
     """Give an application that serves `engine`; `secret` keys the hashes of API keys.
 
-    An organization may send `rate_limit` requests a second, `rate_burst` at once.
+    An organization may send `rate_limit` requests a second, `rate_burst` at once. `meter` is the one
+    that the engine's log tells of its batches, if it does.
     """
     app = web.Application(client_max_size=bounds.BULK_BODY_BYTES_MAX)
-    app[SERVICE] = Service(engine, secret, Limiter(rate_limit, rate_burst), described())
+    app[SERVICE] = Service(
+        engine,
+        secret,
+        Limiter(rate_limit, rate_burst),
+        described(),
+        meter=meter or LogMeter(),
+        metrics_token=metrics_token,
+    )
     routes.register(app)
     app.cleanup_ctx.append(_timekeeper)
+    app.cleanup_ctx.append(_loop_watcher)
     return app
 
 
@@ -40,21 +57,30 @@ async def serve(
     *,
     stop: asyncio.Event,
     on_listening: Callable[[str, int], None],
+    meter: LogMeter | None = None,
 ) -> None:
     """Listen until `stop` is set, then drain: no more claims, running requests finish.
 
-    The caller closes the log afterwards.
+    `meter` is as in `build_app`. The caller closes the log afterwards.
 
     Raises:
         OSError: the address cannot be listened on.
         Exception: whatever ended the timekeeper; the server does not run on without it.
 
     """
-    app = build_app(engine, secret, rate_limit=settings.rate_limit, rate_burst=settings.rate_burst)
+    app = build_app(
+        engine,
+        secret,
+        rate_limit=settings.rate_limit,
+        rate_burst=settings.rate_burst,
+        meter=meter,
+        metrics_token=settings.metrics_token,
+    )
     runner = web.AppRunner(
         app, handle_signals=False, access_log=None, shutdown_timeout=settings.drain_secs
     )
     await runner.setup()
+    app[SERVICE].server = runner.server
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
         host, port = runner.addresses[0][:2]
@@ -70,9 +96,19 @@ async def _timekeeper(app: web.Application) -> AsyncIterator[None]:
     service = app[SERVICE]
     service.timekeeper = asyncio.create_task(keep_time(service.engine))
     yield
-    service.timekeeper.cancel()
+    await _ended(service.timekeeper)
+
+
+async def _loop_watcher(app: web.Application) -> AsyncIterator[None]:
+    watcher = asyncio.create_task(watch_loop(app[SERVICE].lag))
+    yield
+    await _ended(watcher)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
     with suppress(asyncio.CancelledError):
-        await service.timekeeper
+        await task
 
 
 async def _until_stopped(service: Service, stop: asyncio.Event) -> None:

@@ -53,7 +53,8 @@ class Engine:
         self.policy = policy
         self.new_id = new_id
         self.on_next_due: Callable[[], None] | None = None
-        self.on_record: Callable[[Record], None] | None = None
+        self.listeners: list[Callable[[Record], None]] = []
+        """Each hears of every record once it is folded."""
         self.on_broken: Callable[[Exception], None] | None = None
         self._broken = False
         self._clock = clock
@@ -126,8 +127,8 @@ class Engine:
         self.log.append(record.position, encode(record))
         due_before = self.state.agenda.next_due()
         self._fold(record)
-        if self.on_record is not None:
-            self.on_record(record)
+        for heard in self.listeners:
+            heard(record)
         if self.on_next_due is not None and self.state.agenda.next_due() != due_before:
             self.on_next_due()
 

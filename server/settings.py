@@ -63,6 +63,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     rate_burst: Annotated[int, Meta(ge=1, description="Requests that it may send at once.")] = (
         200_000
     )
+    metrics_token: Annotated[
+        str | None,
+        Meta(description="Who reads /metrics must bear this. Without it, everyone may."),
+    ] = None
     drain_secs: Annotated[
         float, Meta(ge=0, description="Longest wait for running requests at shutdown.")
     ] = 10.0

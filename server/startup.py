@@ -21,6 +21,7 @@ from server import access, ids, mount, restore
 from server.clock import WallClock, monotonic_us
 from server.engine import SYSTEM, Engine
 from server.settings import VERSION, Settings
+from server.tally import LogMeter
 
 Progress = Callable[[int, int], None]
 
@@ -30,6 +31,7 @@ class Started(Struct, frozen=True):
 
     `snapshot` is where the replay began. `new_key` is the API key, when it was made at this start.
     `warnings` tell of an unfinished last write that was set aside, and of snapshots passed over.
+    `meter` hears of the log's batches.
     """
 
     engine: Engine
@@ -39,6 +41,7 @@ class Started(Struct, frozen=True):
     replayed_records: int
     replay_us: int
     warnings: list[str]
+    meter: LogMeter
 
 
 async def open_engine(
@@ -58,6 +61,7 @@ async def open_engine(
     warning = mount.check(settings.data_dir)
     clock = WallClock()
     uuid7 = ids.uuid7_source(clock)
+    meter = LogMeter()
     log = FileLog.open(
         settings.data_dir,
         clock=clock,
@@ -67,9 +71,10 @@ async def open_engine(
         segment_bytes_max=settings.segment_bytes,
         writer=f"spoolog {VERSION}",
         on_failure=on_failure,
+        meter=meter,
     )
     try:
-        started = await _start(settings, log, clock, uuid7, progress)
+        started = await _start(settings, log, clock, uuid7, meter=meter, progress=progress)
     except BaseException:
         await log.close()
         raise
@@ -83,6 +88,8 @@ async def _start(
     log: FileLog,
     clock: WallClock,
     uuid7: Callable[[], str],
+    *,
+    meter: LogMeter,
     progress: Progress | None,
 ) -> Started:
     began_us = monotonic_us()
@@ -103,7 +110,7 @@ async def _start(
     engine.execute(system.start, SYSTEM, VERSION, epoch)
     secret, new_key = _admit(settings.data_dir, settings, engine)
     await engine.durable(state.position)
-    return Started(engine, secret, new_key, restored.snapshot, records, replay_us, warnings)
+    return Started(engine, secret, new_key, restored.snapshot, records, replay_us, warnings, meter)
 
 
 async def replay(log: Log, state: State, progress: Progress | None = None) -> None:

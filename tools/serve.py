@@ -118,7 +118,14 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
         if started.new_key is not None:
             report_key(started.new_key, settings.data_dir, f"http://{_reachable(host, port)}")
 
-    await serve_http(started.engine, settings, started.secret, stop=stop, on_listening=on_listening)
+    await serve_http(
+        started.engine,
+        settings,
+        started.secret,
+        stop=stop,
+        on_listening=on_listening,
+        meter=started.meter,
+    )
     note("stopped")
 
 

@@ -177,12 +177,18 @@ async def an_engine(policy: Policy | None = None, log: MemoryLog | None = None) 
 
 
 async def started(
-    aiohttp_client: Any, policy: Policy | None = None, log: MemoryLog | None = None
+    aiohttp_client: Any,
+    policy: Policy | None = None,
+    log: MemoryLog | None = None,
+    **options: Any,
 ) -> Face:
-    """Start a server on `an_engine`."""
+    """Start a server on `an_engine`, with these options of `build_app`."""
     engine = await an_engine(policy, log)
     assert isinstance(engine._clock, FakeClock)
-    return Face(await aiohttp_client(build_app(engine, SECRET)), engine, engine._clock)
+    client = await aiohttp_client(build_app(engine, SECRET, **options))
+    face = Face(client, engine, engine._clock)
+    face.service.server = client.server.runner.server
+    return face
 
 
 def assert_refused(answer: Answer, status: int, code: str) -> dict[str, Any]:

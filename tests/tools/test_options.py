@@ -30,6 +30,7 @@ VALUES = {
     "strict_queue_names": ("true", True),
     "require_lease_id": ("1", True),
     "drain_secs": ("2.5", 2.5),
+    "metrics_token": ("scrape-me", "scrape-me"),
 }
 NAMES = [field.name for field in setting_fields()]
 
