@@ -21,6 +21,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("tools.serve:serve", "Run the server."),
     "log": ("tools.log:log", "Look at the log: stat, cat, tail, verify."),
     "history": ("tools.history:history", "Tell the life of one job."),
+    "export": ("tools.export:export", "Write the events of the log to a file."),
     "replay": ("tools.replay:replay", "Fold the log from scratch; compare with a running server."),
     "bench": ("tools.bench.command:bench", "Measure this machine against the targets."),
     "demo": ("tools.demo.command:demo", "Process a folder of real files, then again with a crash."),
