@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from msgspec import Struct
 from msgspec.json import Encoder
 
 from tools.output import Misuse, Problem
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 MEMORY_MIB: Final = 512
 _STAGED_BYTES_MAX: Final = 64 * 1024 * 1024
 _STAGED_ROWS_MAX: Final = 100_000
+_FETCHED_ROWS: Final = 1_000
+_ZONED: Final = "TIME ZONE"
 _encode = Encoder().encode
 
 
@@ -65,6 +69,72 @@ class Warehouse:
             " (FORMAT parquet, COMPRESSION zstd)"
         )
 
+    def seal(self) -> None:
+        """From now on nothing is read or written outside, and no setting can be changed."""
+        self.connection.execute("SET enable_external_access = false")
+        self.connection.execute("SET lock_configuration = true")
+
+    def ask(self, query: str) -> "Answer":
+        """Run a query."""
+        found = self.connection.execute(query)
+        columns = _columns(found)
+        if any(_ZONED in kind for _, kind in columns):
+            # Python's side of DuckDB cannot read these without another library; their text it can.
+            chosen = ", ".join(
+                f"#{number}::VARCHAR" if _ZONED in kind else f"#{number}"
+                for number, (_, kind) in enumerate(columns, start=1)
+            )
+            found = self.connection.execute(f"SELECT {chosen} FROM ({query}\n)")  # noqa: S608
+        return Answer([name for name, _ in columns], _rows(found))
+
+
+class Answer(Struct, frozen=True):
+    """What a query gave: the names of its columns, and its rows as they are fetched."""
+
+    columns: list[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
+def check(query: str, tables: Iterable[Table]) -> str:
+    """Give a text back as one query that can be run on these tables.
+
+    Raises:
+        Misuse: it is none; the message is DuckDB's.
+
+    """
+    duckdb = _duckdb()
+    kinds = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+    try:
+        # On empty tables of its own, so that a slip is told before anything was loaded.
+        with duckdb.connect() as connection:
+            empty = Warehouse(connection, Path())
+            for table in tables:
+                empty.create(table)
+            empty.seal()
+            statements = connection.extract_statements(query)
+            if len(statements) != 1 or statements[0].type not in kinds:
+                raise Misuse("one query is asked for, such as SELECT * FROM events LIMIT 10")
+            text = str(statements[0].query).strip().rstrip(";")
+            explained = statements[0].type == duckdb.StatementType.EXPLAIN
+            connection.execute(text if explained else f"PREPARE asked AS\n{text}")
+    except duckdb.Error as reason:
+        raise Misuse(str(reason)) from reason
+    return text
+
+
+@contextmanager
+def failures_of_a_query() -> Iterator[None]:
+    """Tell what DuckDB objects to while it runs a query as the fault of the query.
+
+    Raises:
+        Misuse: the message is DuckDB's.
+
+    """
+    try:
+        yield
+    except _duckdb().Error as reason:
+        raise Misuse(str(reason)) from reason
+
 
 @contextmanager
 def warehouse(beside: Path | None = None, memory_mib: int = MEMORY_MIB) -> Iterator[Warehouse]:
@@ -75,12 +145,7 @@ def warehouse(beside: Path | None = None, memory_mib: int = MEMORY_MIB) -> Itera
         Problem: it could not do its work, for want of disk or memory, say.
 
     """
-    try:
-        import duckdb  # noqa: PLC0415 - an extra: everything else works without it
-    except ImportError as missing:
-        raise Misuse(
-            "this needs DuckDB, the extra `analytics`: pip install 'spoolog[analytics]'"
-        ) from missing
+    duckdb = _duckdb()
     with tempfile.TemporaryDirectory(prefix=".spoolog-", dir=beside) as name:
         directory = Path(name)
         config: dict[str, Any] = {
@@ -96,6 +161,25 @@ def warehouse(beside: Path | None = None, memory_mib: int = MEMORY_MIB) -> Itera
                 yield Warehouse(connection, directory)
         except duckdb.Error as reason:
             raise Problem(str(reason)) from reason
+
+
+def _duckdb() -> ModuleType:
+    try:
+        import duckdb  # noqa: PLC0415 - an extra: everything else works without it
+    except ImportError as missing:
+        raise Misuse(
+            "this needs DuckDB, the extra `analytics`: pip install 'spoolog[analytics]'"
+        ) from missing
+    return duckdb
+
+
+def _columns(found: "duckdb.DuckDBPyConnection") -> list[tuple[str, str]]:
+    return [(str(column[0]), str(column[1])) for column in found.description or ()]
+
+
+def _rows(found: "duckdb.DuckDBPyConnection") -> Iterator[tuple[Any, ...]]:
+    while fetched := found.fetchmany(_FETCHED_ROWS):
+        yield from fetched
 
 
 def _stage(file: BinaryIO, table: Table, things: Iterator[Any]) -> bool:

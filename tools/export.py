@@ -5,8 +5,6 @@ Reads the log beside a running server and changes nothing of it. What an event l
 ``tools.analytics``.
 """
 
-import os
-import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,19 +13,18 @@ from typing import BinaryIO, Final
 import click
 from msgspec import Struct, structs
 
-from eventlog import Line, Reader
+from eventlog import Reader
 from projections.feed import Fact
 from tools import output, part
 from tools.analytics import warehouse
+from tools.facts import facts
 from tools.formats import FORMATS, Format, NotARow, Place
-from tools.lines import Wanted, select
-from tools.open import last_known
+from tools.lines import Wanted
 from tools.options import Point, PointType, data_dir_option, json_option
 from tools.tables import EVENTS
 
 PARQUET: Final = "parquet"
 _STANDARD_OUTPUT: Final = "-"
-_RECORDS_PER_ADVANCE: Final = 1_000
 
 
 class Export(Struct, frozen=True):
@@ -42,17 +39,11 @@ class Export(Struct, frozen=True):
         return self.reader.identity.cluster
 
     def facts(self, after: Place | None = None) -> Iterator[Fact]:
-        """Give the events, from `after` on where that is known, and show how far it has come."""
+        """Give the events, from `after` on where that is known."""
         wanted = self.wanted
         if after is not None:
             wanted = structs.replace(wanted, start=Point(position=after[0]))
-        total = last_known(self.reader)
-        if wanted.end is not None and wanted.end.position is not None:
-            total = wanted.end.position
-        with output.progress("exporting", total) as advance:
-            lines = _counted(self.reader.lines(wanted.after), advance, total)
-            for shown in select(lines, wanted):
-                yield from shown.facts()
+        return facts(self.reader, wanted, "exporting")
 
 
 class Done(Struct):
@@ -61,9 +52,9 @@ class Done(Struct):
     events: int = 0
     last: int | None = None
 
-    def counted(self, facts: Iterable[Fact]) -> Iterator[Fact]:
+    def counted(self, given: Iterable[Fact]) -> Iterator[Fact]:
         """Give the events on, and count them."""
-        for fact in facts:
+        for fact in given:
             yield fact
             self.events += 1
             self.last = fact.record.position
@@ -138,14 +129,8 @@ def _check(kind: str, *, to_file: bool, resumed: bool, as_json: bool) -> None:
 
 
 def _to_standard_output(task: Export, shape: Format) -> None:
-    stream = sys.stdout.buffer
-    try:
-        _write(stream, shape, task.cluster, task.facts(), header=True)
-        stream.flush()
-    except BrokenPipeError:
-        # Whoever read has seen enough. The interpreter would try to flush once more, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+    with output.to_a_reader():
+        _write(sys.stdout.buffer, shape, task.cluster, task.facts(), header=True)
 
 
 def _to_file(task: Export, shape: Format, out: Path, resumed: bool) -> Done:
@@ -180,11 +165,11 @@ def _rest(task: Export, shape: Format, out: Path, tail: part.Tail | None) -> Ite
         place = shape.place(tail.row)
     except NotARow:
         raise _foreign(out) from None
-    facts = (one for one in task.facts(place) if (one.record.position, one.index) >= place)
-    last = next(facts, None)
+    rest = (one for one in task.facts(place) if (one.record.position, one.index) >= place)
+    last = next(rest, None)
     if last is None or shape.row(task.cluster, last) != tail.row:
         raise _foreign(out)
-    yield from facts
+    yield from rest
 
 
 def _foreign(out: Path) -> output.Misuse:
@@ -194,11 +179,11 @@ def _foreign(out: Path) -> output.Misuse:
 
 
 def _write(
-    file: BinaryIO, shape: Format, cluster: str, facts: Iterable[Fact], *, header: bool
+    file: BinaryIO, shape: Format, cluster: str, given: Iterable[Fact], *, header: bool
 ) -> None:
     if header:
         file.write(shape.header)
-    file.writelines(shape.row(cluster, fact) for fact in facts)
+    file.writelines(shape.row(cluster, fact) for fact in given)
 
 
 def _to_parquet(task: Export, out: Path) -> Done:
@@ -209,10 +194,3 @@ def _to_parquet(task: Export, out: Path) -> Done:
         store.write_parquet(EVENTS, part.part_of(out))
     part.finish(out)
     return done
-
-
-def _counted(lines: Iterable[Line], advance: output.Advance, total: int | None) -> Iterator[Line]:
-    for count, line in enumerate(lines):
-        if count % _RECORDS_PER_ADVANCE == 0:
-            advance(line.position, total)
-        yield line

@@ -58,6 +58,7 @@ def test_wrong_use_exits_2(args: list[str]) -> None:
         ["history", "x"],
         ["replay"],
         ["export", "--format", "jsonl"],
+        ["sql", "SELECT 1"],
     ],
 )
 def test_directory_without_a_log_exits_2_and_stays_untouched(
