@@ -13,8 +13,9 @@ from msgspec import Struct
 from eventlog import Reader
 from projections.bounds import SECOND_US
 from projections.events import JobClaimed
+from projections.feed import event_type
 from projections.moments import to_text
-from tools.lines import Shown, Wanted, event_type, fields, select
+from tools.lines import Shown, Wanted, fields, select
 from tools.options import data_dir_option, json_option
 from tools.output import Problem, rows, say_json
 
