@@ -82,6 +82,7 @@ async def test_created_and_completed(face: Face) -> None:
     again = await face.post("/jobs", {"queue_name": "x", "payload": 1, "idempotency_key": "one"})
     assert again.status == 200
     await face.post("/jobs/bulk", {"queue_name": "mail", "jobs": [{"payload": 1}] * 3})
+    face.clock.advance(3)
     first, second = await face.claim(limit=2)
     face.clock.advance(7)
     await face.settle("complete", first["id"])

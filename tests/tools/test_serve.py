@@ -268,3 +268,30 @@ def test_defect_in_a_fold_ends_the_server_with_70_and_a_restart_is_clean(tmp_pat
     with server(tmp_path) as (_, url):
         status, job = ask(url, "GET", f"/jobs/{made['id']}")
     assert (status, job["status"]) == (200, "pending")
+
+
+def test_metrics_of_a_running_server_are_for_the_bearer_of_the_token(tmp_path: Path) -> None:
+    with command(
+        *("serve", "--port", 0, "--data-dir", tmp_path),
+        env={"SPOOLOG_API_KEY": KEY, "SPOOLOG_METRICS_TOKEN": "scrape-me"},
+    ) as process:
+        url = listening(process)
+        assert ask(url, "POST", "/jobs", {"queue_name": "q", "payload": 1})[0] == 201
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        told = {}
+        for token in (KEY, "scrape-me"):
+            connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+            connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+            answer = connection.getresponse()
+            told[token] = (answer.status, answer.read().decode())
+            connection.close()
+        finished(process, after=signal.SIGTERM)
+    assert told[KEY][0] == 401
+    status, page = told["scrape-me"]
+    assert status == 200
+    lines = page.splitlines()
+    assert "spooled_jobs_enqueued_total 1.0" in lines
+    assert "spoolog_connections_open 0.0" not in lines
+    (records,) = (line for line in lines if line.startswith("spoolog_log_records_total "))
+    assert f"spoolog_log_last_position {records.split()[1]}" in lines
