@@ -71,6 +71,8 @@ def _document(value: object) -> str | None:
 
 
 def _shown(value: object) -> object:
+    if value is UNSET:
+        return None
     return bytes(value).decode() if isinstance(value, Raw) else value
 
 
