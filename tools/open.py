@@ -9,12 +9,13 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from eventlog import Reader
+from eventlog import LogExpired, Reader
 from eventlog.recovery import Recovery
 from projections.events import decode
 from projections.fold import refold
 from projections.state import State
 from server.clock import monotonic_us
+from tools.lines import Wanted
 from tools.options import Point
 
 
@@ -44,6 +45,20 @@ def last_known(reader: Reader) -> int | None:
     segments = reader.segments()
     known = max([reader.mark(), *(part.footer.last for part in segments if part.footer)])
     return known or None
+
+
+def beginning(reader: Reader, wanted: Wanted) -> int:
+    """Give the position behind which to read: from the first record that is there, if not later.
+
+    Raises:
+        LogExpired: what is wanted begins before it by name.
+
+    """
+    first = reader.first
+    start = None if wanted.start is None else wanted.start.position
+    if start is not None and start < first > 1:
+        raise LogExpired(first)
+    return max(wanted.after, first - 1)
 
 
 def fold_log(
