@@ -7,6 +7,7 @@ the engine sees, `FileLog` and `MemoryLog` keep its promises, `Reader` and `veri
 
     log/00000000000000000001.log   a segment, named by its first position (20 digits)
     log/….log.zst                  a compressed segment, in the place of a sealed one
+    log/START                      where the log begins, once older records have expired
     LOCK                           locked by the writer; the text is for messages only
     KEEPING                        locked by who replaces or removes sealed segments
     meta.json                      {"format":1,"cluster":"c1","created_at":1795461256000000}
@@ -51,6 +52,13 @@ content with a checksum, and a table of their sizes at the end. The first frame 
 last one the footer, those between end with a line if they can. Offsets, lengths and hashes are those
 of the plain bytes everywhere. A plain segment of the same name counts before it.
 
+**The beginning.** Whole segments may expire, the oldest first, on demand only. ``START`` is written
+before the first of them goes and says what the first one left must continue: its position, the
+chain's state before it, the sha256 in the footer of the last expired one, and that one's epoch.
+Older segments beside it are leftovers. Without it, a log that does not begin at 1 is damaged::
+
+    210cf8f8 #start {"first":4,"state":"037fdbccf605d4d7681820eb6909557d47ab479485e21132d7bcb9ed99152b7b","prev_sha256":"69a7c6aa10b3fd85caa50f64e691ad8dde0f5ab5c8708e09a7efeea91d79414c","epoch":1}
+
 **The mark** is two slots of 64 bytes, written in turn after each sync and not synced itself:
 ``<crc32> <position, 20 digits> <chain>``, a space, a newline. The higher valid one counts, as a
 lower bound of what must exist::
@@ -69,7 +77,9 @@ from eventlog.errors import (
     LogClosed,
     LogDamaged,
     LogError,
+    LogExpired,
     LogFailed,
+    NotCovered,
     OutOfOrder,
     SnapshotDamaged,
 )
@@ -92,10 +102,12 @@ __all__ = [
     "LogClosed",
     "LogDamaged",
     "LogError",
+    "LogExpired",
     "LogFailed",
     "LogStat",
     "MemoryLog",
     "Meter",
+    "NotCovered",
     "OutOfOrder",
     "Reader",
     "Recovery",

@@ -5,13 +5,14 @@ Where files stand is told by ``eventlog.home``, whose names can be had from here
 """
 
 from bisect import bisect_right
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
 from eventlog.content import Content
 from eventlog.disk import Disk
-from eventlog.errors import LogDamaged
+from eventlog.errors import LogDamaged, LogExpired
 from eventlog.frame import FORMAT, Footer, Header, first_state, parse_footer, parse_header
 from eventlog.home import (
     UPGRADE,
@@ -22,6 +23,7 @@ from eventlog.home import (
     keeping,
     read_identity,
     read_mark,
+    read_start,
     segment_path,
     write_identity,
 )
@@ -36,6 +38,7 @@ __all__ = [
     "load_segment",
     "read_identity",
     "read_mark",
+    "read_start",
     "segment_path",
     "state_between",
     "survey",
@@ -84,9 +87,19 @@ def survey(disk: Disk, home: Home, cluster: str) -> list[SegmentInfo]:
         LogDamaged: one is missing, foreign, out of place or not sealed though it is not the last.
 
     """
+    while True:
+        # When the oldest expire while they are looked at, the next look begins behind them.
+        with suppress(LogExpired):
+            return _survey(disk, home, cluster)
+
+
+def _survey(disk: Disk, home: Home, cluster: str) -> list[SegmentInfo]:
     found: list[SegmentInfo] = []
     for base in bases(disk, home):
         found.append(load_segment(disk, home, base, cluster, found[-1] if found else None))
+    start = read_start(disk, home)
+    if start is not None and not found:
+        raise LogDamaged(home.segment(start.first), 0, 1, start.first, "its segment is missing")
     return found
 
 
@@ -96,12 +109,26 @@ def survey_around(disk: Disk, home: Home, cluster: str, position: int) -> list[S
     No other is opened, so the cost is the same in a log of any length.
 
     Raises:
+        LogExpired: it was removed on demand.
         LogDamaged: it is missing or foreign, or does not continue the one before.
 
     """
+    while True:
+        try:
+            return _survey_around(disk, home, cluster, position)
+        except LogExpired as expired:
+            if position < expired.first:
+                raise
+            # Only the one before it went while it was looked at.
+
+
+def _survey_around(disk: Disk, home: Home, cluster: str, position: int) -> list[SegmentInfo]:
     names = bases(disk, home)
     index = bisect_right(names, position) - 1
     if index < 0:
+        start = read_start(disk, home)
+        if start is not None and position < start.first:
+            raise LogExpired(start.first)
         raise LogDamaged(home.segment(1), 0, 1, position, "its segment is missing")
     if index == 0:
         return [load_segment(disk, home, names[0], cluster, None)]
@@ -124,12 +151,16 @@ def load_segment(
 ) -> SegmentInfo:
     """Describe one segment, and check that it continues the one before.
 
+    Without one before it, it must be the one with which the log begins.
+
     Raises:
+        LogExpired: it was removed on demand.
         LogDamaged: it does not.
 
     """
     segment = _describe(disk, home, base, cluster)
-    objection = _objection(segment.header, cluster, previous)
+    expected = _expected(disk, home, base, cluster, previous)
+    objection = _objection(segment.header, previous, expected)
     if objection is not None:
         raise LogDamaged(segment.path, 0, 1, base, objection)
     return segment
@@ -176,11 +207,10 @@ def _measured(content: Content, home: Home, header: Header, header_bytes: int) -
     return segment
 
 
-def _objection(header: Header, cluster: str, previous: SegmentInfo | None) -> str | None:
+def _objection(header: Header, previous: SegmentInfo | None, expected: _Expected) -> str | None:
     """Say what keeps the segment from being the next one."""
     if previous is not None and previous.footer is None:
         return f"the segment before it ({previous.path.name}) has no readable footer"
-    expected = _expected(cluster, previous)
     if header.base != expected.base:
         return f"the segment with record {expected.base} is missing"
     if header.epoch < expected.epoch_min:
@@ -189,8 +219,15 @@ def _objection(header: Header, cluster: str, previous: SegmentInfo | None) -> st
     return None if continues else "the segment does not continue the one before it"
 
 
-def _expected(cluster: str, previous: SegmentInfo | None) -> _Expected:
-    if previous is None or previous.footer is None:
+def _expected(
+    disk: Disk, home: Home, base: int, cluster: str, previous: SegmentInfo | None
+) -> _Expected:
+    if previous is not None and previous.footer is not None:
+        footer = previous.footer
+        return _Expected(footer.last + 1, footer.state, footer.sha256, previous.header.epoch)
+    start = read_start(disk, home)
+    if start is None:
         return _Expected(1, first_state(cluster).hex(), "", 1)
-    footer = previous.footer
-    return _Expected(footer.last + 1, footer.state, footer.sha256, previous.header.epoch)
+    if base < start.first:
+        raise LogExpired(start.first)
+    return _Expected(start.first, start.state, start.prev_sha256, start.epoch)

@@ -12,8 +12,8 @@ from typing import Annotated, Final
 from msgspec import Meta, MsgspecError, Struct, field, json
 
 from eventlog.disk import Disk, write_all
-from eventlog.errors import Locked, LogDamaged
-from eventlog.frame import FORMAT
+from eventlog.errors import Locked, LogDamaged, LogExpired
+from eventlog.frame import FORMAT, Start, parse_start
 from eventlog.mark import Mark, parse_slots
 
 _PLAIN: Final = ".log"
@@ -30,6 +30,7 @@ class Home:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.log = directory / "log"
+        self.start = self.log / "START"
         self.lock = directory / "LOCK"
         self.keeping = directory / "KEEPING"
         self.meta = directory / "meta.json"
@@ -100,8 +101,35 @@ def read_mark(disk: Disk, home: Home) -> tuple[Mark, int]:
     return parse_slots(disk.read(home.mark, 0, EDGE_BYTES))
 
 
+def read_start(disk: Disk, home: Home) -> Start | None:
+    """Say where the log begins; None when nothing has expired from it.
+
+    Raises:
+        LogDamaged: that cannot be read.
+
+    """
+    try:
+        line = disk.read(home.start, 0, EDGE_BYTES)
+    except FileNotFoundError:
+        return None
+    start = parse_start(line[:-1]) if line.endswith(b"\n") else None
+    if start is None:
+        raise LogDamaged(home.start, 0, 1, 0, "the beginning of the log cannot be read")
+    return start
+
+
 def bases(disk: Disk, home: Home) -> list[int]:
-    """List the first positions of all segments, plain or compressed, in order."""
+    """List the first positions of all segments, plain or compressed, in order.
+
+    Those that have expired are not among them, though a crash may have left their files.
+    """
+    found = all_bases(disk, home)
+    start = read_start(disk, home)
+    return found if start is None else [base for base in found if base >= start.first]
+
+
+def all_bases(disk: Disk, home: Home) -> list[int]:
+    """List the first positions of all segments of which there is a file."""
     found = (_base_of(name) for name in disk.names(home.log))
     return sorted({base for base in found if base is not None})
 
@@ -117,6 +145,7 @@ def segment_path(disk: Disk, home: Home, base: int) -> Path:
     """Give the path of the file in which a segment stands now: while both are there, the plain one.
 
     Raises:
+        LogExpired: it was removed on demand.
         LogDamaged: there is none.
 
     """
@@ -125,6 +154,9 @@ def segment_path(disk: Disk, home: Home, base: int) -> Path:
         with suppress(FileNotFoundError):
             disk.size(path)
             return path
+    start = read_start(disk, home)
+    if start is not None and base < start.first:
+        raise LogExpired(start.first)
     raise LogDamaged(home.segment(base), 0, 1, base, "its segment is missing")
 
 

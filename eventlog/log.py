@@ -63,6 +63,7 @@ class Log(Protocol):
         """Give the records behind `after`, in batches, up to the last that is durable now.
 
         Raises:
+            LogExpired: some of them were removed on demand.
             LogDamaged: a record is not what was written.
 
         """
@@ -73,6 +74,7 @@ class Log(Protocol):
 
         Raises:
             OutOfOrder: nothing is durable there.
+            LogExpired: it was removed on demand.
             LogDamaged: it is not what was written.
 
         """
@@ -125,6 +127,7 @@ class Log(Protocol):
         """Give the records behind `after` as they become durable, until the log is closed.
 
         Raises:
+            LogExpired: some of them were removed on demand.
             LogDamaged: a record is not what was written.
             LogFailed: no further record will become durable.
 

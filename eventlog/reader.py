@@ -1,7 +1,8 @@
 """`Reader`: the log for tools. Synchronous, without a lock, and it never creates or touches a file.
 
 It may run beside a live server. An unfinished last write is where reading stops for now; anything
-else that is not as it was written is `LogDamaged`.
+else that is not as it was written is `LogDamaged`. Who asks for records that have expired is told so
+(`LogExpired`), also by the default of 0: from the first that is there is ``after=reader.first - 1``.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from eventlog.directory import (
     bases,
     read_identity,
     read_mark,
+    read_start,
     state_between,
     survey,
 )
@@ -49,6 +51,12 @@ class Reader:
     def segments(self) -> list[SegmentInfo]:
         """Describe the segments, which must follow one another."""
         return survey(self._disk, self._home, self.identity.cluster)
+
+    @property
+    def first(self) -> int:
+        """The first position that is there, or will be: 1 unless older records have expired."""
+        start = read_start(self._disk, self._home)
+        return 1 if start is None else start.first
 
     def state_after(self, position: int) -> str | None:
         """Give the hash chain's state between two segments, hex; None anywhere else."""

@@ -13,9 +13,9 @@ from msgspec import Struct, structs
 
 from eventlog.content import Content
 from eventlog.cursor import Cursor
-from eventlog.directory import Home, SegmentInfo, bases, load_segment, read_mark, survey
+from eventlog.directory import Home, SegmentInfo, bases, load_segment, read_mark, read_start, survey
 from eventlog.disk import Disk
-from eventlog.errors import LogDamaged
+from eventlog.errors import LogDamaged, LogExpired
 from eventlog.frame import chain_hex, parse_record
 from eventlog.log import BATCH_RECORDS_MAX, Entry
 from eventlog.places import Places
@@ -41,6 +41,8 @@ class Walker:
     a segment's first record. With `places`, it begins at the nearest of them, and notes others as
     it goes, at most every `records_max` records, which is also how many it gives at a time. With
     `segments`, which must follow one another, it begins in them without a look at the others.
+
+    Where the log begins later because records have expired, `after` must say so: `LogExpired`.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class Walker:
         self.raw_offset = 0
         """of the first of them"""
         if self.segments:
+            if after + 1 < self.segments[0].base:
+                raise LogExpired(self.segments[0].base)
             index = bisect_right(self.segments, after + 1, key=lambda segment: segment.base) - 1
             self._before = self.segments[index - 1] if index else None
             self._enter(self.segments[index])
@@ -108,6 +112,7 @@ class Walker:
         With `upto`, nothing behind that position is given, and everything up to it must be there.
 
         Raises:
+            LogExpired: they were removed on demand.
             LogDamaged: what is stored is not what was written.
 
         """
@@ -204,6 +209,9 @@ class Walker:
             return False
         if self._enter_next():  # it has appeared since the first look
             return True
+        start = read_start(self._disk, self._home)
+        if start is not None and self._cursor().position + 1 < start.first:
+            raise LogExpired(start.first)
         raise self._damage("its segment is missing")
 
     def _was_replaced(self) -> bool:

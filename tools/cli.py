@@ -19,7 +19,10 @@ from tools.output import Misuse, Problem
 
 VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("tools.serve:serve", "Run the server."),
-    "log": ("tools.log:log", "Look at the log, keep it small: stat, cat, tail, verify, compress."),
+    "log": (
+        "tools.log:log",
+        "Look at the log: stat, cat, tail, verify. Keep it small: compress, expire.",
+    ),
     "history": ("tools.history:history", "Tell the life of one job."),
     "export": ("tools.export:export", "Write the events of the log to a file."),
     "sql": ("tools.sql:sql", "Ask the log's events and the state in SQL."),

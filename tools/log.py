@@ -18,7 +18,7 @@ from eventlog.frame import chain_hex
 from projections.moments import to_text
 from tools import logkeeping, output
 from tools.lines import Shown, Wanted, document, readable, select
-from tools.open import last_known
+from tools.open import beginning, last_known
 from tools.options import Point, PointType, data_dir_option, json_option
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,6 +31,7 @@ def log() -> None:
 
 
 log.add_command(logkeeping.compress)
+log.add_command(logkeeping.expire)
 
 
 def _filters(command: F) -> F:
@@ -52,15 +53,18 @@ def _filters(command: F) -> F:
 def stat(data_dir: Path, as_json: bool) -> None:
     """Show positions, segments and the head of the hash chain."""
     reader = Reader(data_dir)
-    segments = reader.segments()
+    segments, first = reader.segments(), reader.first
     walker = reader.walk(segments[-1].base - 1 if segments else 0)
     while walker.next():
         pass
     cursor = walker.cursor
+    last = 0 if cursor is None else cursor.position
     found: dict[str, object] = {
         "data_dir": str(data_dir),
         "cluster": reader.identity.cluster,
-        "records": 0 if cursor is None else cursor.position,
+        "first": first,
+        "last": last,
+        "records": max(0, last - first + 1),
         "known_synced": walker.mark.position,
         "epoch": 0 if cursor is None else cursor.header.epoch,
         "chain": "" if cursor is None else chain_hex(cursor.state).decode(),
@@ -96,7 +100,8 @@ def cat(
 ) -> None:
     """Print records, oldest first: a line for each event, or with --json the stored JSON."""
     wanted = _wanted(filters, start, end)
-    found = select(Reader(data_dir).lines(wanted.after), wanted)
+    reader = Reader(data_dir)
+    found = select(reader.lines(beginning(reader, wanted)), wanted)
     _print(islice(found, limit), as_json=as_json)
 
 
@@ -115,7 +120,9 @@ def tail(*, data_dir: Path, count: int, follow: bool, as_json: bool, **filters: 
     reader = Reader(data_dir)
     last = last_known(reader) or 0
     # Without a filter the last records are known by their number; the log behind them is not read.
-    after = 0 if any(filters.values()) else max(0, last - count)
+    after = beginning(reader, wanted)
+    if not any(filters.values()):
+        after = max(after, last - count)
     recent: deque[Shown] | None = deque(maxlen=count)
 
     def wait() -> bool:
@@ -154,6 +161,7 @@ def verify_log(data_dir: Path, as_json: bool) -> None:
     found: dict[str, object] = {
         "ok": True,
         "cluster": sound.cluster,
+        "first": sound.first,
         "records": sound.records,
         "segments": sound.segments,
         "bytes": sound.bytes,

@@ -10,13 +10,14 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from eventlog import Entry, Reader
+from eventlog import Entry, LogExpired, Reader
 from eventlog.recovery import Recovery
 from eventlog.walker import Walker
 from projections.events import decode
 from projections.fold import refold
 from projections.state import State
 from server.clock import monotonic_us
+from tools.lines import Wanted
 from tools.options import Point
 
 
@@ -46,6 +47,20 @@ def last_known(reader: Reader) -> int | None:
     segments = reader.segments()
     known = max([reader.mark(), *(part.footer.last for part in segments if part.footer)])
     return known or None
+
+
+def beginning(reader: Reader, wanted: Wanted) -> int:
+    """Give the position behind which to read: from the first record that is there, if not later.
+
+    Raises:
+        LogExpired: what is wanted begins before it by name.
+
+    """
+    first = reader.first
+    start = None if wanted.start is None else wanted.start.position
+    if start is not None and start < first > 1:
+        raise LogExpired(first)
+    return max(wanted.after, first - 1)
 
 
 def fold_log(

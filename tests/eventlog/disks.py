@@ -165,6 +165,7 @@ class MemoryDisk:
         self._files[target] = self._files.pop(source)
 
     def unlink(self, path: Path) -> None:
+        self._file(path)
         self._call("unlink")
         del self._files[path]
 

@@ -256,6 +256,33 @@ async def test_killed_at_every_call_and_run_again_ends_the_same() -> None:
             assert left.after_power_loss(keep_mark=True).content() == end.content()
 
 
+class Recorded(MemoryDisk):
+    """Knows in which order it was called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: list[str] = []
+
+    def _call(self, name: str) -> None:
+        self.order.append(name)
+        super()._call(name)
+
+
+async def test_the_plain_file_goes_last() -> None:
+    disk = Recorded()
+    log = open_log(disk=disk, segment_bytes_max=500)
+    await log.begin()
+    await write(log, batches=2)
+    await log.close()
+    disk.order.clear()
+    compressed(disk)
+    order = [name for name in disk.order if name != "write"]
+    assert order == [
+        *("sync_directory", "create", "protect", "sync_file"),
+        *("rename", "sync_directory", "unlink", "sync_directory"),
+    ]
+
+
 async def test_while_both_are_there_the_plain_one_counts() -> None:
     disk = await running(batches=4, segment_bytes_max=500)
     plain = disk.content()[HOME.segment(1)]
