@@ -12,12 +12,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NoReturn
 
 import click
 
 from eventlog import Locked, LogDamaged, LogFailed
 from projections.events import Undecodable
+from server.pressure import free_bytes_of
 from server.settings import Settings
 from server.startup import Started, open_engine
 from tools.announce import report_key, report_start
@@ -117,7 +119,14 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
         if started.new_key is not None:
             report_key(started.new_key, settings.data_dir, f"http://{_reachable(host, port)}")
 
-    await serve_http(started.engine, settings, started.secret, stop=stop, on_listening=on_listening)
+    await serve_http(
+        started.engine,
+        settings,
+        started.secret,
+        stop=stop,
+        on_listening=on_listening,
+        free_bytes=partial(free_bytes_of, settings.data_dir),
+    )
     note("stopped")
 
 
