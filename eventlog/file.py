@@ -139,6 +139,11 @@ class FileLog:
         """The last durable position; before `begin`, the last found, which `begin` syncs."""
         return self._commit.durable_position if self._commit is not None else self._found.last
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes appended and not durable yet; see `Log.pending_bytes`."""
+        return 0 if self._commit is None else self._commit.pending_bytes
+
     def stat(self) -> LogStat:
         """Say where the log stands."""
         commit, writer, taken = self._commit, self._writer, self._taken_over
@@ -157,7 +162,7 @@ class FileLog:
             last=self.last,
             durable=self.durable_position,
             synced=found.last if commit is None else commit.synced,
-            pending_bytes=0 if commit is None else commit.pending_bytes,
+            pending_bytes=self.pending_bytes,
             chain=chain_hex(found.state if commit is None else commit.state).decode(),
             failed=commit is not None and commit.failure is not None,
         )

@@ -59,6 +59,11 @@ class Log(Protocol):
         """The last position that is durable in the sense of the log's `SyncMode`."""
         ...
 
+    @property
+    def pending_bytes(self) -> int:
+        """How much was appended and is not durable yet; cheap enough to ask before each record."""
+        ...
+
     def read(self, after: int = 0) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after`, in batches, up to the last that is durable now.
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NoReturn
 
 import click
@@ -19,6 +20,7 @@ import click
 from eventlog import Locked, LogDamaged, LogFailed
 from projections.events import Undecodable
 from server.mount import UnsafeFileSystem
+from server.pressure import free_bytes_of
 from server.settings import Settings
 from server.startup import Started, open_engine
 from tools.announce import report_key, report_start
@@ -125,6 +127,7 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
         stop=stop,
         on_listening=on_listening,
         meter=started.meter,
+        free_bytes=partial(free_bytes_of, settings.data_dir),
     )
     note("stopped")
 

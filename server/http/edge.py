@@ -24,6 +24,7 @@ from server.http.call import Call
 from server.http.caller import admitted
 from server.http.ratelimit import TooManyRequests
 from server.http.service import SERVICE, Service
+from server.pressure import Busy
 
 Handler = Callable[[Call], Awaitable[Answer]]
 Label = tuple[str, str]
@@ -99,6 +100,8 @@ def _check_version(headers: Mapping[str, str]) -> None:
 async def _refusal(call: Call, refused: Refused) -> Answer:
     engine = call.engine
     response = errors.refusal(call, refused)
+    if isinstance(refused, Busy):
+        return response  # it tells nothing of the state, and the log may be stuck
     try:
         await engine.durable(engine.state.position)
     except LogError as raised:

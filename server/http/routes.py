@@ -53,7 +53,7 @@ ROUTES: Final = (
     _get(
         path="/health/ready",
         handler=health.ready,
-        answers={200: overall.Ready, 503: (overall.Draining, overall.ErrorBody)},
+        answers={200: overall.Ready, 503: (overall.NotReady, overall.ErrorBody)},
         open=True,
     ),
     _get(

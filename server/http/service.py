@@ -7,9 +7,12 @@ from aiohttp import web
 from server.clock import monotonic_us
 from server.engine import Engine
 from server.http.description import Description
+from server.http.intake import Intake
 from server.http.ratelimit import Limiter
 from server.lag import LoopLag
 from server.metrics import Counts, Metrics
+from server.pressure import Pressure
+from server.settings import Settings
 from server.tally import JobTally, LogMeter, Requests, RouteTally
 from server.waiting import WaitingRoom
 
@@ -25,17 +28,22 @@ class Service:
         self,
         engine: Engine,
         secret: bytes,
-        limiter: Limiter,
+        settings: Settings,
         description: Description,
-        *,
         meter: LogMeter,
-        metrics_token: str | None,
     ) -> None:
         self.engine = engine
         self.secret = secret
-        self.limiter = limiter
         self.description = description
-        self.metrics_token = metrics_token
+        self.metrics_token = settings.metrics_token
+        self.limiter = Limiter(settings.rate_limit, settings.rate_burst)
+        self.intake = Intake(bytes_max=settings.body_bytes_max, secs=settings.body_secs)
+        self.pressure = Pressure(
+            engine.log,
+            pending_bytes_max=settings.pending_bytes_max,
+            disk_reserve_bytes=settings.disk_reserve_bytes,
+        )
+        engine.admission = self.pressure.admit
         self.waiting = WaitingRoom(engine)
         self.requests: Requests = Requests(RouteTally)
         self.lag = LoopLag()
@@ -45,7 +53,7 @@ class Service:
         self.draining = False
         self.started_us = monotonic_us()
         self.digest_turn = asyncio.Lock()
-        self.timekeeper: asyncio.Task[None] | None = None
+        self.background: list[asyncio.Task[None]] = []
 
     def _publish(self) -> None:
         """Publish what others hold, one line each; docs/metrics.md tells what it means."""

@@ -89,6 +89,17 @@ class LogContract:
         with pytest.raises(LogClosed):
             await log.seal()
 
+    async def test_what_is_not_durable_is_counted(self, log: Log) -> None:
+        assert log.pending_bytes == 0
+        fill(log, 1)
+        one = log.pending_bytes
+        assert one >= len(body(1))
+        fill(log, 3)
+        assert log.pending_bytes >= one + 3 * len(body(1))
+        assert log.stat().pending_bytes == log.pending_bytes
+        await log.durable(4)
+        assert log.pending_bytes == 0
+
     async def test_one_body_at_a_time(self, log: Log) -> None:
         fill(log, 700)
         await log.durable(700)
