@@ -157,7 +157,7 @@ async def test_action_that_runs_out_of_space_can_be_asked_for_again(
         if parts == 2:
             pressure.found_free(0)
 
-    small.engine.on_record = filling
+    small.engine.listeners.append(filling)
     action = {"action": "cancel", "filter": {"queue_name": "mail"}}
     assert_not_now(await small.post("/jobs/actions", action), 507, "STORAGE_FULL", "30")
     assert [(await small.job(one))["status"] for one in ids] == ["cancelled"] * 4 + ["pending"] * 2
