@@ -41,7 +41,8 @@ writer's version. A segment appears under its name only when its header is durab
 
 **The footer** (``#end``) holds the number of records, the first and last position, the length of the
 file before it in bytes, the chain's state after the last record, and the sha256 of the file before
-it. Nothing follows it. Only the last segment may lack it. A sealed segment holds records.
+it. It is written when all before it is synced. Nothing follows it. Only the last segment may lack
+it. A sealed segment holds records.
 
 **The mark** is two slots of 64 bytes, written in turn after each sync and not synced itself:
 ``<crc32> <position, 20 digits> <chain>``, a space, a newline. The higher valid one counts, as a

@@ -137,10 +137,9 @@ class Writing:
         header = self._segment.header
         if self._last < header.base or self._segment.offset + chunk.size <= self._segment_bytes_max:
             return
-        sha256_hex = self._segment.seal(self._last, self._state)
+        sha256_hex = self._seal()
         self.sealed_segments += 1
         self.sealed_bytes += self._segment.offset
-        self._note_synced()
         header = structs.replace(
             header,
             base=chunk.first,
@@ -153,8 +152,15 @@ class Writing:
     def _finish(self) -> None:
         """Seal on a clean end, unless there is nothing to seal."""
         if self._last >= self._segment.header.base:
-            self._segment.seal(self._last, self._state)
+            self._seal()
+
+    def _seal(self) -> str:
+        if self._synced < self._last:
+            # A footer proves that all before it was synced. Without this it could reach the disk
+            # before a record, and a power loss between the two would read as damage.
+            self._segment.sync()
             self._note_synced()
+        return self._segment.seal(self._last, self._state)
 
     def _tell(self, message: Written | LogFailed | None) -> None:
         self._loop.call_soon_threadsafe(self._report, message)
