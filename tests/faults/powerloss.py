@@ -5,17 +5,17 @@ log must open by itself and hold a prefix of the one that contains the other, an
 each judgement goes on with it, closes it, verifies it and reads it again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import blake2b
 from random import Random
 
 from msgspec import Struct, field
 
-from eventlog import FileLog, LogError, SyncMode, verify
+from eventlog import FileLog, LogError, LogFailed, SyncMode, verify
 from eventlog.frame import chain_hex, first_state, next_state
 from tests.eventlog.logs import HOME, all_of, open_log
-from tests.faults.crashes import FULL, Reach, Tree, crash_states, fingerprint, frozen
+from tests.faults.crashes import FULL, THIN, Reach, Tree, crash_states, fingerprint, frozen
 from tests.faults.loop import AtOnce, SimLoop
 from tests.faults.simdisk import Directory, PowerCut, SimDisk
 
@@ -36,6 +36,10 @@ class Story(Struct):
     bodies: list[bytes] = field(default_factory=list)
     told: int = 0
     lives: int = 0
+    log: FileLog | None = None
+    """the newest"""
+    failures: list[LogFailed] = field(default_factory=list)
+    """that the newest log has told of"""
 
 
 class Moment(Struct, frozen=True):
@@ -47,9 +51,10 @@ class Moment(Struct, frozen=True):
     told: int
 
 
-def open_simulated(disk: SimDisk, life: Life) -> FileLog:
+def open_simulated(disk: SimDisk, life: Life, on_failure: Callable[[LogFailed], None]) -> FileLog:
     return open_log(
         disk=disk,
+        on_failure=on_failure,
         sync=life.mode,
         segment_bytes_max=life.segment_bytes,
         start_writer=AtOnce,
@@ -59,7 +64,8 @@ def open_simulated(disk: SimDisk, life: Life) -> FileLog:
 async def live(disk: SimDisk, life: Life, story: Story) -> list[bytes]:
     """Live it; give what was found at the start."""
     story.lives += 1
-    log = open_simulated(disk, life)
+    story.log, story.failures = None, []
+    log = story.log = open_simulated(disk, life, story.failures.append)
     found = [content for _, content in await all_of(log)]
     assert len(found) == log.last
     assert story.bodies[: len(found)] == found
@@ -102,6 +108,16 @@ def record(
     return moments
 
 
+def torn_disk(moments: list[Moment]) -> tuple[SimDisk, int]:
+    """Give a disk on which the last write arrived in part, and how many records are whole on it."""
+    for moment in reversed(moments):
+        for tree in crash_states(moment.root, Random(1), THIN):
+            verified = verify(HOME.directory, disk=SimDisk.holding(tree))
+            if verified.torn is not None:
+                return SimDisk.holding(tree), verified.records
+    raise AssertionError("no crash state has a torn tail")
+
+
 AFTERWARDS = Life(batches=(1,), closed=True)
 
 
@@ -139,6 +155,11 @@ class Judge:
             if new:
                 yield tree
 
+    def all(self, moment: Moment, reach: Reach = FULL) -> None:
+        """Judge every crash state of a moment."""
+        for _ in self.judge(moment, reach):
+            pass
+
     def _recovered(self, tree: Tree, moment: Moment) -> list[bytes]:
         try:
             return self._gone_on_with(tree, moment)
@@ -162,8 +183,7 @@ class Judge:
         """Crash once more, at every call of the recovery from a tree."""
         story = Story(list(moment.bodies), moment.told, lives=50)
         for second in record(SimDisk.holding(tree), AFTERWARDS, story):
-            for _ in self.judge(second, THIN_AGAIN):
-                pass
+            self.all(second, THIN_AGAIN)
 
 
 THIN_AGAIN = Reach(every_byte=False, sectors=2)

@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from random import Random
 
 import pytest
 
-from eventlog import SyncMode, verify
-from tests.eventlog.logs import HOME
-from tests.faults.crashes import FULL, THIN, crash_states
+from eventlog import SyncMode
+from tests.faults.crashes import FULL, THIN
 from tests.faults.figures import report
-from tests.faults.powerloss import Judge, Life, Moment, Story, record
+from tests.faults.powerloss import Judge, Life, Moment, Story, record, torn_disk
 from tests.faults.scale import LONG
 from tests.faults.simdisk import SimDisk
 
@@ -36,23 +34,13 @@ def chronicle(mode: SyncMode) -> Iterator[Moment]:
     story, first = Story(), SimDisk()
     moments = record(first, with_mode(LIVES[0], mode), story)
     yield from moments
-    torn = torn_disk(moments)
-    rehearsal, calls = SimDisk.holding(torn.tree()), 0
+    torn, story.told = torn_disk(moments)
+    rehearsal = SimDisk.holding(torn.tree())
     record(rehearsal, with_mode(LIVES[1], mode), Story(list(story.bodies), lives=1))
     calls = max(n for n, name in enumerate(rehearsal.names_of_calls, start=1) if name == "write")
     torn.cut_at = calls + 1
-    story.told = verify(HOME.directory, disk=torn.killed()).records
     yield from record(torn, with_mode(LIVES[1], mode), story)
     yield from record(torn.killed(), with_mode(LAST_LIFE, mode), story)
-
-
-def torn_disk(moments: list[Moment]) -> SimDisk:
-    """Give a disk on which the last write arrived in part."""
-    for moment in reversed(moments):
-        for tree in crash_states(moment.root, Random(1), THIN):
-            if verify(HOME.directory, disk=SimDisk.holding(tree)).torn is not None:
-                return SimDisk.holding(tree)
-    raise AssertionError("no crash state has a torn tail")
 
 
 @pytest.mark.parametrize("mode", [SyncMode.ALWAYS, SyncMode.NONE])
