@@ -175,10 +175,25 @@ def load_segment(
 
     """
     segment = _describe(disk, home, base, cluster)
-    objection = _objection(segment.header, cluster, previous)
+    if previous is not None and previous.footer is None:
+        raise _without_footer(disk, previous, base)
+    expected = _expected(cluster, previous)
+    if base > expected.base:
+        reason = f"the segment with record {expected.base} is missing"
+        raise LogDamaged(home.segment(expected.base), 0, 1, expected.base, reason)
+    objection = _objection(segment.header, expected)
     if objection is not None:
         raise LogDamaged(segment.path, 0, 1, base, objection)
     return segment
+
+
+def _without_footer(disk: Disk, segment: SegmentInfo, following: int) -> LogDamaged:
+    """Describe a segment that must be sealed, because another follows, and does not look so."""
+    data = disk.read(segment.path, 0, segment.bytes)
+    offset = data.rfind(b"\n", 0, max(0, len(data) - 1)) + 1
+    line = data.count(b"\n", 0, offset) + 1
+    reason = "the segment has no readable footer, though it is not the last"
+    return LogDamaged(segment.path, offset, line, following, reason)
 
 
 def _describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
@@ -191,7 +206,7 @@ def _describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
         reason = f"format {header.format} (written by {header.writer}) is unknown"
         raise LogDamaged(path, 0, 1, base, reason, hint=_UPGRADE)
     if header.cluster != cluster:
-        reason = f"the segment belongs to another log (cluster {header.cluster})"
+        reason = f"the segment belongs to another log: its cluster is {header.cluster}, not {cluster}"
         raise LogDamaged(path, 0, 1, base, reason)
     if header.base != base:
         reason = f"the segment's header starts at {header.base}, its name says otherwise"
@@ -206,13 +221,10 @@ def _read_footer(disk: Disk, path: Path, size: int) -> Footer | None:
     return parse_footer(lines[2])
 
 
-def _objection(header: Header, cluster: str, previous: SegmentInfo | None) -> str | None:
+def _objection(header: Header, expected: _Expected) -> str | None:
     """Say what keeps the segment from being the next one."""
-    if previous is not None and previous.footer is None:
-        return f"the segment before it ({previous.path.name}) has no readable footer"
-    expected = _expected(cluster, previous)
     if header.base != expected.base:
-        return f"the segment with record {expected.base} is missing"
+        return f"the segment before it goes on to record {expected.base - 1}"
     if header.epoch < expected.epoch_min:
         return f"epoch {header.epoch} follows epoch {expected.epoch_min}"
     continues = (header.state, header.prev_sha256) == (expected.state, expected.prev_sha256)
