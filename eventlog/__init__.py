@@ -45,7 +45,8 @@ writer's version. A segment appears under its name only when its header is durab
 
 **The footer** (``#end``) holds the number of records, the first and last position, the length of the
 file before it in bytes, the chain's state after the last record, and the sha256 of the file before
-it. Nothing follows it. Only the last segment may lack it. A sealed segment holds records.
+it. It is written when all before it is synced. Nothing follows it. Only the last segment may lack
+it. A sealed segment holds records.
 
 **A compressed segment** is the same bytes in Zstandard's seekable format: frames of at most 1 MiB of
 content with a checksum, and a table of their sizes at the end. The first frame holds the header, the

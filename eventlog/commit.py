@@ -22,7 +22,10 @@ from eventlog.writer import Chunk, Written
 class Target(Protocol):
     """Where batches go: the writer."""
 
-    failure: LogFailed | None
+    @property
+    def failure(self) -> LogFailed | None:
+        """The first failure, after which nothing is written."""
+        ...
 
     def put(self, chunk: Chunk) -> None:
         """Take a chunk."""

@@ -159,11 +159,25 @@ def load_segment(
 
     """
     segment = _describe(disk, home, base, cluster)
+    if previous is not None and previous.footer is None:
+        raise _without_footer(disk, home, previous, base)
     expected = _expected(disk, home, base, cluster, previous)
-    objection = _objection(segment.header, previous, expected)
+    if base > expected.base:
+        reason = f"the segment with record {expected.base} is missing"
+        raise LogDamaged(home.segment(expected.base), 0, 1, expected.base, reason)
+    objection = _objection(segment.header, expected)
     if objection is not None:
         raise LogDamaged(segment.path, 0, 1, base, objection)
     return segment
+
+
+def _without_footer(disk: Disk, home: Home, segment: SegmentInfo, following: int) -> LogDamaged:
+    """Describe a segment that must be sealed, because another follows, and does not look so."""
+    data = Content(disk, home, segment.base).read(0, segment.bytes)
+    offset = data.rfind(b"\n", 0, max(0, len(data) - 1)) + 1
+    line = data.count(b"\n", 0, offset) + 1
+    reason = "the segment has no readable footer, though it is not the last"
+    return LogDamaged(segment.path, offset, line, following, reason)
 
 
 def _describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
@@ -178,7 +192,9 @@ def _describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
         reason = f"format {header.format} (written by {header.writer}) is unknown"
         raise LogDamaged(path, 0, 1, base, reason, hint=UPGRADE)
     if header.cluster != cluster:
-        reason = f"the segment belongs to another log (cluster {header.cluster})"
+        reason = (
+            f"the segment belongs to another log: its cluster is {header.cluster}, not {cluster}"
+        )
         raise LogDamaged(path, 0, 1, base, reason)
     if header.base != base:
         reason = f"the segment's header starts at {header.base}, its name says otherwise"
@@ -207,12 +223,10 @@ def _measured(content: Content, home: Home, header: Header, header_bytes: int) -
     return segment
 
 
-def _objection(header: Header, previous: SegmentInfo | None, expected: _Expected) -> str | None:
+def _objection(header: Header, expected: _Expected) -> str | None:
     """Say what keeps the segment from being the next one."""
-    if previous is not None and previous.footer is None:
-        return f"the segment before it ({previous.path.name}) has no readable footer"
     if header.base != expected.base:
-        return f"the segment with record {expected.base} is missing"
+        return f"the segment before it goes on to record {expected.base - 1}"
     if header.epoch < expected.epoch_min:
         return f"epoch {header.epoch} follows epoch {expected.epoch_min}"
     continues = (header.state, header.prev_sha256) == (expected.state, expected.prev_sha256)

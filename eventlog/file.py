@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from eventlog.commit import GroupCommit
+from eventlog.commit import GroupCommit, Target
 from eventlog.directory import (
     Home,
     Identity,
@@ -31,7 +31,7 @@ from eventlog.log import Entry, LogStat, SyncMode
 from eventlog.places import EVERY_RECORDS, Places
 from eventlog.recovery import Found, Recovery, TakenOver, inspect, take_over
 from eventlog.walker import Walker
-from eventlog.writer import Meter, Writer
+from eventlog.writer import Meter, Writer, Writing
 
 SEGMENT_BYTES_MAX = 64 * 1024 * 1024
 _READ_INLINE_RECORDS_MAX = 256
@@ -56,6 +56,7 @@ class FileLog:
         writer: str,
         on_failure: Callable[[LogFailed], None] | None,
         meter: Meter | None,
+        start_writer: Callable[[Writing], Target],
     ) -> None:
         self.cluster = cluster
         self.epoch = found.epoch
@@ -72,8 +73,9 @@ class FileLog:
         self._writer_name = writer
         self._on_failure = on_failure
         self._meter = meter
+        self._start_writer = start_writer
         self._commit: GroupCommit | None = None
-        self._writer: Writer | None = None
+        self._writing: Writing | None = None
         self._taken_over: TakenOver | None = None
         self._places = Places()
         self._begun = False
@@ -93,11 +95,13 @@ class FileLog:
         on_failure: Callable[[LogFailed], None] | None = None,
         disk: Disk | None = None,
         meter: Meter | None = None,
+        start_writer: Callable[[Writing], Target] = Writer,
     ) -> "FileLog":
         """Lock a data directory, making it if it is new, and look at the end of its log.
 
         `clock` gives microseconds since the Unix epoch. `on_failure` is called once, on the loop's
-        thread, when the log has failed. `meter` is told of every batch.
+        thread, when the log has failed. `meter` is told of every batch. `start_writer` says on what
+        thread the writing is done.
 
         Raises:
             Locked: another process is its writer.
@@ -127,6 +131,7 @@ class FileLog:
             writer=writer,
             on_failure=on_failure,
             meter=meter,
+            start_writer=start_writer,
         )
 
     @property
@@ -146,13 +151,13 @@ class FileLog:
 
     def stat(self) -> LogStat:
         """Say where the log stands."""
-        commit, writer, taken = self._commit, self._writer, self._taken_over
+        commit, writing, taken = self._commit, self._writing, self._taken_over
         found = self._found
         segments = found.walker.segments
         count, size = len(segments), sum(segment.bytes for segment in segments)
-        if writer is not None and taken is not None:
-            count = taken.segments_sealed + writer.sealed_segments + 1
-            size = taken.bytes_sealed + writer.sealed_bytes + writer.offset
+        if writing is not None and taken is not None:
+            count = taken.segments_sealed + writing.sealed_segments + 1
+            size = taken.bytes_sealed + writing.sealed_bytes + writing.offset
         return LogStat(
             cluster=self.cluster,
             epoch=self.epoch,
@@ -196,7 +201,7 @@ class FileLog:
             epoch=self.epoch,
             on_failure=self._on_failure,
         )
-        self._writer = Writer(
+        self._writing = Writing(
             disk=self._disk,
             home=self._home,
             segment=taken.segment,
@@ -207,7 +212,7 @@ class FileLog:
             report=commit.report,
             meter=self._meter,
         )
-        commit.start(self._writer)
+        commit.start(self._start_writer(self._writing))
         self._taken_over = taken
         self._commit = commit
         return self.epoch

@@ -3,6 +3,8 @@
 It takes whole batches by a queue and shares nothing else with the event loop, so that it could be
 a process. The first error is final: a failed write or sync may have dropped what the kernel held,
 and a second one would succeed without it. Framing and waiting are done on the loop's side.
+
+`Writing` is what is done with a batch, on whatever thread; `Writer` is the thread around it.
 """
 
 from asyncio import AbstractEventLoop
@@ -68,8 +70,8 @@ class Meter(Protocol):
         ...
 
 
-class Writer:
-    """Writes chunks on its own thread, in order."""
+class Writing:
+    """Writes one chunk after the other and reports each; who calls it sees to when and where."""
 
     def __init__(
         self,
@@ -93,13 +95,11 @@ class Writer:
         self._loop = loop
         self._report = report
         self._meter = meter
-        self._queue: SimpleQueue[Chunk | None] = SimpleQueue()
         self._last = self._synced = segment.header.base - 1
         self._state = bytes.fromhex(segment.header.state)
         self.failure: LogFailed | None = None
         self.sealed_segments = 0
         self.sealed_bytes = 0
-        Thread(target=self._run, name="eventlog-writer", daemon=True).start()
 
     @property
     def path(self) -> Path:
@@ -111,18 +111,13 @@ class Writer:
         """How long it is."""
         return self._segment.offset
 
-    def put(self, chunk: Chunk) -> None:
-        """Hand over a chunk. There is never more than one under way."""
-        self._queue.put(chunk)
+    def take(self, chunk: Chunk) -> None:
+        """Write a chunk, unless an earlier one failed."""
+        if self.failure is None and self._guarded(partial(self._commit, chunk)):
+            self._tell(Written(self._last, self._synced))
 
-    def stop(self) -> None:
-        """Seal the segment and end the thread."""
-        self._queue.put(None)
-
-    def _run(self) -> None:
-        while (chunk := self._queue.get()) is not None:
-            if self.failure is None and self._guarded(partial(self._commit, chunk)):
-                self._tell(Written(self._last, self._synced))
+    def end(self) -> None:
+        """Seal the segment, unless writing failed, and close the files."""
         if self.failure is None:
             self._guarded(self._finish)
         self._segment.close()
@@ -177,10 +172,9 @@ class Writer:
 
     def _rotate(self, at_us: int) -> None:
         """Seal the segment and begin the next."""
-        sha256_hex = self._segment.seal(self._last, self._state)
+        sha256_hex = self._seal()
         self.sealed_segments += 1
         self.sealed_bytes += self._segment.offset
-        self._note_synced()
         header = structs.replace(
             self._segment.header,
             base=self._last + 1,
@@ -193,8 +187,42 @@ class Writer:
     def _finish(self) -> None:
         """Seal on a clean end, unless there is nothing to seal."""
         if self._last >= self._segment.header.base:
-            self._segment.seal(self._last, self._state)
+            self._seal()
+
+    def _seal(self) -> str:
+        if self._synced < self._last:
+            # A footer proves that all before it was synced. Without this it could reach the disk
+            # before a record, and a power loss between the two would read as damage.
+            self._sync()
             self._note_synced()
+        return self._segment.seal(self._last, self._state)
 
     def _tell(self, message: Written | LogFailed | None) -> None:
         self._loop.call_soon_threadsafe(self._report, message)
+
+
+class Writer:
+    """The thread that has the chunks written, in order."""
+
+    def __init__(self, writing: Writing) -> None:
+        self._writing = writing
+        self._queue: SimpleQueue[Chunk | None] = SimpleQueue()
+        Thread(target=self._run, name="eventlog-writer", daemon=True).start()
+
+    @property
+    def failure(self) -> LogFailed | None:
+        """The first failure; from then on nothing is written."""
+        return self._writing.failure
+
+    def put(self, chunk: Chunk) -> None:
+        """Hand over a chunk. There is never more than one under way."""
+        self._queue.put(chunk)
+
+    def stop(self) -> None:
+        """Seal the segment and end the thread."""
+        self._queue.put(None)
+
+    def _run(self) -> None:
+        while (chunk := self._queue.get()) is not None:
+            self._writing.take(chunk)
+        self._writing.end()
