@@ -1,0 +1,64 @@
+"""A client that knows the HTTP API, and writes down all that it asks and is told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import aiohttp
+
+from tests.faults.real.ledger import Ledger, Op
+from tests.faults.real.stage import KEY
+
+_ANSWER_SECS: Final = 30
+
+
+class Client:
+    """Sends requests to one server; it may die at any moment."""
+
+    def __init__(self, session: aiohttp.ClientSession, ledger: Ledger) -> None:
+        self._session = session
+        self.ledger = ledger
+
+    async def call(
+        self, kind: str, method: str, path: str, body: Any = None, **asked: Any
+    ) -> Op:
+        """Ask, and write down invocation and outcome; never raises for what the server did."""
+        op = self.ledger.invoke(kind, asked if body is None else {**body, **asked})
+        headers = {"X-Request-Id": op.request}
+        try:
+            async with self._session.request(
+                method, "/api/v1" + path, json=body, headers=headers
+            ) as answer:
+                told = await answer.json() if answer.content_type == "application/json" else None
+                self.ledger.settle(op, _outcome(answer.status), answer.status, told)
+        except aiohttp.ClientConnectorError:
+            self.ledger.settle(op, "fail")  # it was never sent
+        except (aiohttp.ClientError, OSError, TimeoutError, asyncio.CancelledError) as lost:
+            self.ledger.settle(op, "unknown")
+            if isinstance(lost, asyncio.CancelledError):
+                raise
+        return op
+
+    async def ask(self, path: str) -> tuple[int, Any]:
+        """Read something that goes into no history: the checker's own question."""
+        async with self._session.get("/api/v1" + path) as answer:
+            return answer.status, await answer.json()
+
+
+@asynccontextmanager
+async def connected(url: str, ledger: Ledger) -> AsyncIterator[Client]:
+    """Give a client of the server at `url`, with as many connections as it needs."""
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_SECS)
+    connector = aiohttp.TCPConnector(limit=0)
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with aiohttp.ClientSession(
+        url, headers=headers, connector=connector, timeout=timeout
+    ) as session:
+        yield Client(session, ledger)
+
+
+def _outcome(status: int) -> str:
+    if status < 400:
+        return "ok"
+    return "fail" if status < 500 else "unknown"
