@@ -23,8 +23,13 @@ class Client:
     async def call(
         self, kind: str, method: str, path: str, body: Any = None, **asked: Any
     ) -> Op:
-        """Ask, and write down invocation and outcome; never raises for what the server did."""
+        """Write down what is asked, ask it, and write down what came of it."""
         op = self.ledger.invoke(kind, asked if body is None else {**body, **asked})
+        await self.send(op, method, path, body)
+        return op
+
+    async def send(self, op: Op, method: str, path: str, body: Any = None) -> None:
+        """Ask what was written down; never raises for what the server did."""
         headers = {"X-Request-Id": op.request}
         try:
             async with self._session.request(
@@ -34,11 +39,11 @@ class Client:
                 self.ledger.settle(op, _outcome(answer.status), answer.status, told)
         except aiohttp.ClientConnectorError:
             self.ledger.settle(op, "fail")  # it was never sent
-        except (aiohttp.ClientError, OSError, TimeoutError, asyncio.CancelledError) as lost:
+        except (aiohttp.ClientError, OSError, TimeoutError):
             self.ledger.settle(op, "unknown")
-            if isinstance(lost, asyncio.CancelledError):
-                raise
-        return op
+        except asyncio.CancelledError:
+            self.ledger.settle(op, "unknown")
+            raise
 
     async def ask(self, path: str) -> tuple[int, Any]:
         """Read something that goes into no history: the checker's own question."""
