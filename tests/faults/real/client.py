@@ -20,9 +20,7 @@ class Client:
         self._session = session
         self.ledger = ledger
 
-    async def call(
-        self, kind: str, method: str, path: str, body: Any = None, **asked: Any
-    ) -> Op:
+    async def call(self, kind: str, method: str, path: str, body: Any = None, **asked: Any) -> Op:
         """Write down what is asked, ask it, and write down what came of it."""
         op = self.ledger.invoke(kind, asked if body is None else {**body, **asked})
         await self.send(op, method, path, body)

@@ -21,22 +21,12 @@ class Found(NamedTuple):
     body: bytes
 
 
-class Before(NamedTuple):
-    """What a segment leaves to the next: position, chain state, sha256, epoch, batch."""
-
-    position: int
-    state: bytes
-    sha256: str
-    epoch: int
-    batch: int
-
-
 def records(data_dir: Path, after: int = 0) -> Iterator[Found]:
     """Give every record behind a position; whole segments before it are left out."""
     paths = sorted((data_dir / "log").glob("*.log"))
     while len(paths) > 1 and int(paths[1].stem) <= after + 1:
         del paths[0]
-    before = None
+    before = None  # what a segment leaves to the next: position, state, sha256, epoch, batch
     for path in paths:
         if before is None and path is not paths[0]:
             raise Wrong(f"{paths[0]} is not sealed and not the last")
@@ -51,27 +41,26 @@ def mark(data_dir: Path) -> tuple[int, str]:
     return max(known, default=(0, ""))
 
 
-def _segment(path: Path, before: Before | None, after: int) -> Iterator[Found]:
+def _segment(path: Path, before: tuple | None, after: int) -> Iterator[Found]:
     *lines, torn = path.read_bytes().split(b"\n")
     rests = [_checked(line) for line in lines]
-    if rests and rests[-1] is None and not torn:
-        rests.pop()  # the last line of a log that is being written
     if None in rests or not rests or not rests[0].startswith(b"#seg "):
         raise Wrong(f"{path}: line {rests.index(None) + 1 if None in rests else 1} is damaged")
     head = json.loads(rests[0][5:])
     at, state, batch = head["base"] - 1, bytes.fromhex(head["state"]), 0
     if before is not None:
-        batch = before.batch
-        if before[:3] != (at, state, head["prev_sha256"]) or not 0 <= head["epoch"] - before.epoch <= 1:
+        epoch, batch = before[3:]
+        if before[:3] != (at, state, head["prev_sha256"]) or not 0 <= head["epoch"] - epoch <= 1:
             raise Wrong(f"{path}: does not continue the segment before")
     for rest in rests[1:]:
         if rest.startswith(b"#end "):
             body = b"".join(line + b"\n" for line in lines[:-1])
-            end = {"records": at - head["base"] + 1, "first": head["base"], "last": at, "bytes": len(body)}
-            end |= {"state": state.hex(), "sha256": hashlib.sha256(body).hexdigest()}
+            end = {"records": at - head["base"] + 1, "first": head["base"], "last": at}
+            end |= {"bytes": len(body), "state": state.hex()}
+            end["sha256"] = hashlib.sha256(body).hexdigest()
             if json.loads(rest[5:]) != end or rest is not rests[-1] or torn:
                 raise Wrong(f"{path}: the footer does not fit: {end}")
-            return Before(at, state, end["sha256"], head["epoch"], batch)
+            return at, state, end["sha256"], head["epoch"], batch
         position, its_batch, epoch, chain, body = rest.split(b" ", 4)
         at += 1
         state = hashlib.sha256(state + b"%d " % at + body).digest()

@@ -87,7 +87,9 @@ def _refusal(job: Job, op: Op) -> str:
 
 def _changed(job: Job, op: Op) -> Job | None:
     """Give the job after the operation was accepted; None when it has to be refused."""
-    held = job.status == "processing" and job.lease == op.asked.get("lease_id") and job.now < job.last
+    held = (
+        job.status == "processing" and job.lease == op.asked.get("lease_id") and job.now < job.last
+    )
     match op.kind:
         case "create" if job.status == "none":
             return replace(job, status="pending", retries_max=op.asked["max_retries"])

@@ -101,7 +101,9 @@ class Lives:
         life.told.append(told)
         may = _MAY.get(name)
         if may is not None and life.status not in may:
-            self._broken("lifecycle", f"{name} of {life.id} while {life.status}, at {self.position}")
+            self._broken(
+                "lifecycle", f"{name} of {life.id} while {life.status}, at {self.position}"
+            )
         move = getattr(self, f"_{name}", None)
         if move is not None:
             move(life, event)
@@ -125,7 +127,11 @@ class Lives:
         self._expect(event["lease"] not in self._leases, "lease", f"{event['lease']} used twice")
         self._expect(self._at >= life.not_before, "lease", f"{life.id} claimed before its time")
         self._leases.add(event["lease"])
-        life.status, life.lease, life.lease_until = "processing", event["lease"], event["lease_until"]
+        life.status, life.lease, life.lease_until = (
+            "processing",
+            event["lease"],
+            event["lease_until"],
+        )
         life.attempts += 1
         few = life.attempts <= life.max_retries + 1
         self._expect(few, "attempts", f"{life.id} has {life.attempts} attempts")

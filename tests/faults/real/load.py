@@ -49,7 +49,9 @@ class Load:
         self._memory = memory
 
     async def run(self) -> None:
-        roles = [self._produce] * 8 + [self._work] * 8 + [self._break_lease] * 3 + [self._meddle] * 2
+        roles = (
+            [self._produce] * 8 + [self._work] * 8 + [self._break_lease] * 3 + [self._meddle] * 2
+        )
         async with asyncio.TaskGroup() as group:
             for number, role in enumerate(roles):
                 group.create_task(self._repeat(role, f"w{number}"))
