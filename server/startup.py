@@ -79,6 +79,7 @@ async def _start(
     began_us = monotonic_us()
     state = await replayed(log, progress)
     replay_us = monotonic_us() - began_us
+    clock.start_at(state.tables.at)
     records = state.position
     torn = None if log.recovery is None else str(log.recovery)
     epoch = await log.begin()
