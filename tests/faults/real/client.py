@@ -48,6 +48,11 @@ class Client:
         async with self._session.get("/api/v1" + path) as answer:
             return answer.status, await answer.json()
 
+    async def alive(self) -> bool:
+        """Ask the probe, which waits for nothing."""
+        async with self._session.get("/health/live") as answer:
+            return answer.status == 200
+
 
 @asynccontextmanager
 async def connected(url: str, ledger: Ledger) -> AsyncIterator[Client]:
