@@ -100,9 +100,8 @@ class Rounds:
         self.server.kill()
 
 
-async def test_killed_again_and_again(tmp_path: Path) -> None:
+async def test_killed_again_and_again(tmp_path: Path, ledger: Ledger) -> None:
     random = Random(seed("kill"))
-    ledger = Ledger(tmp_path / "ledger.jsonl")
     with stage(tmp_path / "data", *_OPTIONS) as server:
         rounds = Rounds(server, ledger, random)
         for number in range(ROUNDS):
@@ -112,7 +111,6 @@ async def test_killed_again_and_again(tmp_path: Path) -> None:
             await _drain(client)
             await rounds.check(client, _HISTORIES_AT_LAST)
         assert server.stop() == 0
-    ledger.close()
     found = rounds.judge.finish() + rounds.api
     _tell(rounds, found)
     assert found == []

@@ -25,16 +25,14 @@ _TURNS: Final = 14
 _LEASE_OVER_SECS: Final = 5.1
 
 
-async def test_every_history_is_linearizable(tmp_path: Path) -> None:
+async def test_every_history_is_linearizable(tmp_path: Path, ledger: Ledger) -> None:
     random = Random(seed("linearizable"))
-    ledger = Ledger(tmp_path / "ledger.jsonl")
     crowds: list[Crowd] = []
     with stage(tmp_path / "data", "--retry-base-secs", "0") as server:
         for number in range(ROUNDS):
             mine = [Crowd(f"q{number}-{index}", random) for index in range(_CROWDS)]
             crowds += mine
             await _round(server, ledger, mine, random)
-    ledger.close()
     histories = [ops for crowd in crowds for ops in crowd.histories().values()]
     began = time.monotonic()
     verdicts = [linearizable(ops) for ops in histories]
