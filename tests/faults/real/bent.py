@@ -47,10 +47,10 @@ def main() -> None:
     from tools.cli import main as spoolog  # noqa: PLC0415
 
     control = Control(Path(os.environ["BENT_CONTROL"]))
-    real_time_ns, real_sync = time.time_ns, OsDisk.sync_data
+    real_sync = OsDisk.sync_data
 
     def time_ns() -> int:
-        return control["frozen_ns"] or real_time_ns() + control["offset_ns"]
+        return control["frozen_ns"] or time.clock_gettime_ns(time.CLOCK_REALTIME) + control["offset_ns"]
 
     def sync_data(disk: OsDisk, fd: int) -> None:
         time.sleep(control["sync_delay_ms"] / 1_000)

@@ -41,7 +41,7 @@ def mark(data_dir: Path) -> tuple[int, str]:
     return max(known, default=(0, ""))
 
 
-def _segment(path: Path, before: tuple | None, after: int) -> Iterator[Found]:
+def _segment(path: Path, before: tuple | None, after: int) -> Iterator[Found]:  # noqa: C901
     *lines, torn = path.read_bytes().split(b"\n")
     rests = [_checked(line) for line in lines]
     if None in rests or not rests or not rests[0].startswith(b"#seg "):

@@ -4,7 +4,7 @@ An operation is found in the log by its request id. What was acknowledged must b
 exactly so; what was refused must have changed nothing; what is unknown must be there or not, whole.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -84,10 +84,9 @@ class Judge:
         return self._lives.violations + self.violations
 
     def _acknowledged(self, op: Op, changes: list[Told]) -> None:
-        found = sorted((one.type, one.fields["job"]) for one in changes)
-        expected = sorted(_expected(op))
-        if op.kind == "purge":
-            found, expected = [("deleted", "")] * len(found), expected
+        named = op.kind != "purge"
+        found = sorted((one.type, one.fields["job"] if named else "") for one in changes)
+        expected = sorted(_EXPECTED[op.kind](op))
         if found != expected:
             lost = [change for change in expected if change not in found]
             self._broken("lost" if lost else "twice", op, f"led to {found}, not {expected}")
@@ -136,32 +135,38 @@ class Judge:
         self.violations.append(Violation(kind, what))
 
 
-def _expected(op: Op) -> list[Change]:  # noqa: C901 - one case for each kind of operation
-    """Give what an accepted operation must have led to, by its answer."""
-    job, answer = op.asked.get("job", ""), op.answer
-    match op.kind:
-        case "create":
-            return [("created", answer["id"])] if answer["created"] else []
-        case "create_bulk":
-            return [("created", one["job_id"]) for one in answer["succeeded"] if one["created"]]
-        case "claim":
-            return [("claimed", one["id"]) for one in answer["jobs"]]
-        case "complete_bulk" | "fail_bulk":
-            name = "completed" if op.kind == "complete_bulk" else "failed"
-            return [(name, one["job_id"]) for one in answer["succeeded"]]
-        case "stop":
-            return [("cancelled" if op.status == 200 else "cancel_requested", job)]
-        case "purge":
-            return [("deleted", "")] * answer["purged_count"]
-        case "act":
-            return [("deleted", one) for one in answer["job_ids"]]
-        case "revive":
-            return [("retried", one) for one in answer["retried_jobs"]]
-        case "priority" if answer["old_priority"] == answer["new_priority"]:
-            return []
-        case _:
-            (name,) = _EVENTS_OF[op.kind]
-            return [(name, job)]
+def _settled(name: str) -> Callable[[Op], list[Change]]:
+    return lambda op: [(name, one["job_id"]) for one in op.answer["succeeded"]]
+
+
+def _about(name: str) -> Callable[[Op], list[Change]]:
+    return lambda op: [(name, op.asked["job"])]
+
+
+def _priority(op: Op) -> list[Change]:
+    same = op.answer["old_priority"] == op.answer["new_priority"]
+    return [] if same else [("priority_changed", op.asked["job"])]
+
+
+# What an accepted operation must have led to, by its answer. A purge tells only how many.
+_EXPECTED: Final[Mapping[str, Callable[[Op], list[Change]]]] = {
+    "create": lambda op: [("created", op.answer["id"])] if op.answer["created"] else [],
+    "create_bulk": lambda op: [
+        ("created", one["job_id"]) for one in op.answer["succeeded"] if one["created"]
+    ],
+    "claim": lambda op: [("claimed", one["id"]) for one in op.answer["jobs"]],
+    "complete": _about("completed"),
+    "complete_bulk": _settled("completed"),
+    "fail": _about("failed"),
+    "fail_bulk": _settled("failed"),
+    "heartbeat": _about("lease_extended"),
+    "cancel": _about("cancelled"),
+    "stop": lambda op: _about("cancelled" if op.status == 200 else "cancel_requested")(op),
+    "priority": _priority,
+    "purge": lambda op: [("deleted", "")] * op.answer["purged_count"],
+    "act": lambda op: [("deleted", one) for one in op.answer["job_ids"]],
+    "revive": lambda op: [("retried", one) for one in op.answer["retried_jobs"]],
+}
 
 
 def _leases(op: Op) -> dict[str, Any]:

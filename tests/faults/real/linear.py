@@ -85,7 +85,7 @@ def _refusal(job: Job, op: Op) -> str:
     return "CONFLICT" if job.status in _ENDED or op.kind == "cancel" else "LEASE_EXPIRED"
 
 
-def _changed(job: Job, op: Op) -> Job | None:
+def _changed(job: Job, op: Op) -> Job | None:  # noqa: C901, PLR0911 - one case for each operation
     """Give the job after the operation was accepted; None when it has to be refused."""
     held = (
         job.status == "processing" and job.lease == op.asked.get("lease_id") and job.now < job.last

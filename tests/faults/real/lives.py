@@ -24,6 +24,7 @@ _MAY: Final = {
     "priority_changed": WAITING,
     "retried": {"deadletter"},
     "deleted": ENDED - {"deleted"},
+    "retired": {"completed", "cancelled"},
 }
 
 
@@ -176,6 +177,8 @@ class Lives:
 
     def _deleted(self, life: Life, event: dict[str, Any]) -> None:
         life.status = "deleted"
+
+    _retired = _deleted
 
     def _attempt_over(self, life: Life, *, dead: bool) -> None:
         if life.stopping:

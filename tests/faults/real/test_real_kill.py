@@ -82,7 +82,7 @@ class Rounds:
     def _kill_at_start(self) -> None:
         for _ in range(3):
             self.server.launch()
-            time.sleep(self.random.uniform(0.1, 0.8))  # noqa: ASYNC251 - nothing else runs
+            time.sleep(self.random.uniform(0.1, 0.8))
             self.server.kill()
 
     async def _pause(self) -> None:

@@ -6,7 +6,7 @@ import resource
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from tests.faults.real.stage import KEY, Stage
@@ -117,7 +117,7 @@ class Memory:
         self._server = server
         self.before = self.peak = self.after = 0.0
 
-    async def __aenter__(self) -> "Memory":
+    async def __aenter__(self) -> Self:
         self.before = self.peak = self._now()
         self._watching = asyncio.create_task(self._watch())
         return self
