@@ -50,7 +50,10 @@ def main() -> None:
     real_sync = OsDisk.sync_data
 
     def time_ns() -> int:
-        return control["frozen_ns"] or time.clock_gettime_ns(time.CLOCK_REALTIME) + control["offset_ns"]
+        return (
+            control["frozen_ns"]
+            or time.clock_gettime_ns(time.CLOCK_REALTIME) + control["offset_ns"]
+        )
 
     def sync_data(disk: OsDisk, fd: int) -> None:
         time.sleep(control["sync_delay_ms"] / 1_000)

@@ -25,9 +25,11 @@ from tests.faults.real.size import LONG, seed
 from tests.faults.real.stage import Stage, stage
 
 ROUNDS: Final = 120 if LONG else 8
+_KILLS_AT_START: Final = 3 if LONG else 1
+_LOAD_SECS: Final = (0.05, 2.0 if LONG else 1.2)
 _OPTIONS: Final = ("--retry-base-secs", "0.2", "--retry-cap-secs", "0.5")
 _SEGMENT_BYTES: Final = (4_096, 20_000, 1_000_000)
-_STOPPED_SECS: Final = 6.0  # longer than a lease
+_STOPPED_SECS: Final = 5.5  # longer than a lease
 _DRAIN_SECS: Final = 60
 _HISTORIES_PER_ROUND: Final = 40
 _HISTORIES_AT_LAST: Final = 400
@@ -56,7 +58,7 @@ class Rounds:
             await self.check(client, _HISTORIES_PER_ROUND)
             load = Load(client, self.random, self.memory)
             running = asyncio.create_task(load.run())
-            await asyncio.sleep(self.random.uniform(0.05, 2))
+            await asyncio.sleep(self.random.uniform(*_LOAD_SECS))
             if number % 8 == 5:
                 await self._pause()
             await self._end(load, at_shutdown=number % 4 == 2)
@@ -80,7 +82,7 @@ class Rounds:
         self.starts.append(time.monotonic() - began)
 
     def _kill_at_start(self) -> None:
-        for _ in range(3):
+        for _ in range(_KILLS_AT_START):
             self.server.launch()
             time.sleep(self.random.uniform(0.1, 0.8))
             self.server.kill()

@@ -116,7 +116,8 @@ async def _pour(server: Stage, name: str) -> None:
     path, size = BODIES[name]
     first = wire.head("POST", path, size, "Content-Type: application/json")
     async with wire.Memory(server) as memory, wire.opened(server.url, 1) as ends:
-        status, sent = await wire.pour(ends[0], first, GIB, chunked="chunked" in size)
+        chunked = "chunked" in size
+        status, sent = await wire.pour(ends[0], first, GIB, chunked=chunked, deaf=LONG)
     report(
         f"real_overload: endless body, {name}",
         status=status or 0,

@@ -84,14 +84,19 @@ async def drip(ends: Ends, first: bytes, secs: float) -> int | None:
     return await answering
 
 
-async def pour(ends: Ends, first: bytes, size: int, *, chunked: bool) -> tuple[int | None, int]:
-    """Send `size` zeros until the other side has enough; give its answer and what it let us send."""
+async def pour(
+    ends: Ends, first: bytes, size: int, *, chunked: bool, deaf: bool
+) -> tuple[int | None, int]:
+    """Send `size` zeros until told to stop; give the answer and what was sent.
+
+    `deaf` goes on after the answer, until it is cut off.
+    """
     reader, writer = ends
     answering = asyncio.create_task(answer(reader))
     sent = 0
     with contextlib.suppress(ConnectionError):
         writer.write(first)
-        while sent < size and not reader.at_eof():
+        while sent < size and not (reader.at_eof() if deaf else answering.done()):
             writer.write(b"%x\r\n%b\r\n" % (len(_CHUNK), _CHUNK) if chunked else _CHUNK)
             await writer.drain()
             sent += len(_CHUNK)
