@@ -63,6 +63,7 @@ async def connected(url: str, ledger: Ledger) -> AsyncIterator[Client]:
     async with aiohttp.ClientSession(
         url, headers=headers, connector=connector, timeout=timeout
     ) as session:
+        session._retry_connection = False  # what is sent twice cannot be judged
         yield Client(session, ledger)
 
 

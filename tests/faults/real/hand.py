@@ -27,7 +27,7 @@ def created(start: float, end: float, *, new: bool = True, retries: int = 1, **a
 
 def claimed(start: float, end: float, lease: str, until: float) -> Op:
     job = {"id": "j", "lease_id": lease, "lease_expires_at": moment(until)}
-    return op("claim", start, end, {"jobs": [job]})
+    return op("claim", start, end, {"jobs": [job]}, lease_duration_secs=5)
 
 
 def settled(kind: str, start: float, end: float, lease: str, answer: Any = None) -> Op:

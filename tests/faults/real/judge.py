@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from tests.faults.real.ledger import Op
+from tests.faults.real.ledger import Op, moment_us
 from tests.faults.real.lives import Lives, Told, Violation
 
 Change = tuple[str, str]
@@ -95,7 +95,19 @@ class Judge:
             lease = one.fields.get("lease") if one.type == "claimed" else one.lease
             if one.fields["job"] in leases and leases[one.fields["job"]] != lease:
                 self._broken("lease", op, f"was accepted while the lease was {lease}")
+        if op.kind in {"claim", "heartbeat"}:
+            self._lease_as_told(op, changes)
         self._already_there(op)
+
+    def _lease_as_told(self, op: Op, changes: list[Told]) -> None:
+        """A lease runs as long as it was asked for, and ends when the client was told."""
+        told = {one["id"]: one for one in op.answer.get("jobs", [])}
+        for one in changes:
+            until = one.fields["lease_until"]
+            text = told.get(one.fields["job"], op.answer)["lease_expires_at"]
+            asked_us = op.asked["lease_duration_secs"] * 1_000_000
+            if until != one.at + asked_us or until != round(moment_us(text)):
+                self._broken("lease", op, f"the lease ends at {until}, begun at {one.at}")
 
     def _already_there(self, op: Op) -> None:
         """An answer that names a job as made before names the job of that key."""

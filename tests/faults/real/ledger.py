@@ -5,6 +5,7 @@ Each operation is written twice, when it is invoked and when its outcome is know
 """
 
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,3 +72,8 @@ class Ledger:
 def wall_us() -> float:
     """Give the time of this machine, as a client sees it."""
     return time.clock_gettime(time.CLOCK_REALTIME) * 1e6
+
+
+def moment_us(text: str) -> float:
+    """Give a time of an answer in microseconds since the Unix epoch."""
+    return datetime.fromisoformat(text).timestamp() * 1e6

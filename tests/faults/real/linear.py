@@ -6,13 +6,12 @@ microseconds of the wall clock, which the server and its clients share.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tests.faults.real.ledger import NEVER, Op
+from tests.faults.real.ledger import NEVER, Op, moment_us
 
 LEASE_US: Final = 5_000_000
 UNTOLD: Final = "untold:"
@@ -102,7 +101,8 @@ def _changed(job: Job, op: Op) -> Job | None:  # noqa: C901, PLR0911 - one case 
             return replace(job, status="completed", lease=None)
         case "fail" if held:
             told = op.answer or {}
-            after = _attempt_over(job, _us(told.get("next_retry_at")) or job.now)
+            text = told.get("next_retry_at")
+            after = _attempt_over(job, moment_us(text) if text else job.now)
             if told.get("status", after.status) == after.status:
                 return after
         case "heartbeat" if held:
@@ -118,12 +118,8 @@ def _lease(job: Job, op: Op) -> tuple[str, float, float]:
     if not op.ok:
         return UNTOLD, job.now + LEASE_US, NEVER
     told = op.answer["jobs"][0] if op.kind == "claim" else op.answer
-    until = _us(told["lease_expires_at"])
+    until = moment_us(told["lease_expires_at"])
     return told.get("lease_id", ""), until, until
-
-
-def _us(text: Any) -> float:
-    return 0.0 if text is None else datetime.fromisoformat(text).timestamp() * 1e6
 
 
 def linearizable(ops: Sequence[Op], steps_max: int = _STEPS_MAX) -> bool | None:

@@ -15,7 +15,13 @@ from tests.faults.real.lives import Lives
 GOLDEN = Path(__file__).parents[2] / "golden" / "events-v2"
 
 
+SECOND_US = 1_000_000
+
+
 def event(name: str, **fields: Any) -> dict[str, Any]:
+    """Give an event of the job `j`; moments are in seconds."""
+    for moment in {"lease_until", "retry_at"} & fields.keys():
+        fields[moment] *= SECOND_US
     return {"type": f"job.{name}", "job": "j", **fields}
 
 
@@ -47,7 +53,7 @@ EARLY = {
 def fed(log: list[tuple[str, int, dict[str, Any]]]) -> Lives:
     lives = Lives()
     for position, (request, at, told) in enumerate(log, start=1):
-        body = {"at": at, "req": request, "events": [told]}
+        body = {"at": at * SECOND_US, "req": request, "events": [told]}
         lives.feed(position, json.dumps(body).encode())
     return lives
 
@@ -108,6 +114,18 @@ def test_refused_and_in_the_log_is_seen() -> None:
 def test_accepted_under_another_lease_is_seen() -> None:
     lives, ops = told()
     ops[2].asked["lease_id"] = "b"
+    assert verdict(lives, ops) == ["lease"]
+
+
+def test_lease_that_ends_before_its_client_was_told_is_seen() -> None:
+    lives, ops = told()
+    ops[1].answer = claimed(2, 3, "a", 8).answer
+    assert verdict(lives, ops) == ["lease"]
+
+
+def test_lease_that_is_shorter_than_asked_is_seen() -> None:
+    lives, ops = told()
+    ops[1].asked["lease_duration_secs"] = 6
     assert verdict(lives, ops) == ["lease"]
 
 

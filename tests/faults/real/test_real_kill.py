@@ -128,7 +128,7 @@ async def _drain(client: Client) -> None:
         assert time.monotonic() < until, "jobs are left that nobody can finish"
         for queue in QUEUES:
             body: dict[str, Any] = {"queue_name": queue, "worker_id": "last", "limit": 100}
-            body["wait_secs"] = 0.3
+            body |= {"wait_secs": 0.3, "lease_duration_secs": 30}
             op = await client.call("claim", "POST", "/jobs/claim", body)
             jobs = [{"job_id": one["id"], "lease_id": one["lease_id"]} for one in op.answer["jobs"]]
             if jobs:
