@@ -102,6 +102,7 @@ async def _start(
     began_at = state.position
     await replay(log, state, progress)
     replay_us = monotonic_us() - began_us
+    clock.start_at(state.tables.at)
     records = state.position - began_at
     epoch = await log.begin()
     if log.recovery is not None:
