@@ -176,7 +176,7 @@ def load_segment(
     """
     segment = _describe(disk, home, base, cluster)
     if previous is not None and previous.footer is None:
-        raise _without_footer(disk, previous, base)
+        raise _without_footer(disk, previous)
     expected = _expected(cluster, previous)
     if base > expected.base:
         reason = f"the segment with record {expected.base} is missing"
@@ -187,13 +187,13 @@ def load_segment(
     return segment
 
 
-def _without_footer(disk: Disk, segment: SegmentInfo, following: int) -> LogDamaged:
+def _without_footer(disk: Disk, segment: SegmentInfo) -> LogDamaged:
     """Describe a segment that must be sealed, because another follows, and does not look so."""
     data = disk.read(segment.path, 0, segment.bytes)
     offset = data.rfind(b"\n", 0, max(0, len(data) - 1)) + 1
     line = data.count(b"\n", 0, offset) + 1
     reason = "the segment has no readable footer, though it is not the last"
-    return LogDamaged(segment.path, offset, line, following, reason)
+    return LogDamaged(segment.path, offset, line, 0, reason)
 
 
 def _describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
