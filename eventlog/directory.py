@@ -160,7 +160,7 @@ def load_segment(
     """
     segment = _describe(disk, home, base, cluster)
     if previous is not None and previous.footer is None:
-        raise _without_footer(disk, home, previous, base)
+        raise _without_footer(disk, home, previous)
     expected = _expected(disk, home, base, cluster, previous)
     if base > expected.base:
         reason = f"the segment with record {expected.base} is missing"
@@ -171,13 +171,13 @@ def load_segment(
     return segment
 
 
-def _without_footer(disk: Disk, home: Home, segment: SegmentInfo, following: int) -> LogDamaged:
+def _without_footer(disk: Disk, home: Home, segment: SegmentInfo) -> LogDamaged:
     """Describe a segment that must be sealed, because another follows, and does not look so."""
     data = Content(disk, home, segment.base).read(0, segment.bytes)
     offset = data.rfind(b"\n", 0, max(0, len(data) - 1)) + 1
     line = data.count(b"\n", 0, offset) + 1
     reason = "the segment has no readable footer, though it is not the last"
-    return LogDamaged(segment.path, offset, line, following, reason)
+    return LogDamaged(segment.path, offset, line, 0, reason)
 
 
 def _describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:

@@ -8,7 +8,8 @@ import asyncio
 import heapq
 from asyncio import Future, Handle, Task, TimerHandle
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from eventlog.writer import Chunk, Writing
@@ -35,13 +36,12 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, passing time when there is nothing to do."""
-        with self:
-            task: Task[T] = self.create_task(main)
-            while not task.done():
-                self.spin()
-                if not task.done():
-                    self._to_next_timer()
-            return task.result()
+        task: Task[T] = self.create_task(main)
+        while not task.done():
+            self.spin()
+            if not task.done():
+                self._to_next_timer()
+        return task.result()
 
     def advance(self, secs: float) -> None:
         """Let time pass and do what comes up."""
@@ -54,7 +54,7 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def spin(self) -> None:
         """Do everything that can be done now."""
-        with self:
+        with self._running():
             while self._ready:
                 handle = self._ready.popleft()
                 if not handle.cancelled():
@@ -69,12 +69,14 @@ class SimLoop(asyncio.AbstractEventLoop):
         while self._timers and self._timers[0][0] <= self._now_secs:
             self._ready.append(heapq.heappop(self._timers)[2])
 
-    def __enter__(self) -> None:
-        self._before = asyncio._get_running_loop()
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        before = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
-
-    def __exit__(self, *_: object) -> None:
-        asyncio._set_running_loop(self._before)
+        try:
+            yield
+        finally:
+            asyncio._set_running_loop(before)
 
     # -- what the code under test calls
 
