@@ -17,7 +17,7 @@ from server.http import routes
 from server.http.describe import described
 from server.http.service import SERVICE, Service
 from server.lag import watch_loop
-from server.pressure import watch_space
+from server.pressure import watch_log, watch_space
 from server.settings import Settings
 from server.tally import LogMeter
 from server.timekeeper import keep_time
@@ -35,11 +35,13 @@ def build_app(
     *,
     free_bytes: Callable[[], int] | None = None,
     meter: LogMeter | None = None,
+    on_stuck: Callable[[float], None] | None = None,
 ) -> web.Application:
     """Give an application that serves `engine`; `secret` keys the hashes of API keys.
 
     `free_bytes` tells how much space the log's disk has left; it is called on a thread of its own.
     `meter` is the one that the engine's log tells of its batches, if it does.
+    `on_stuck` hears when the disk has taken nothing for as long as the settings allow.
     """
     app = web.Application(
         client_max_size=bounds.BULK_BODY_BYTES_MAX,
@@ -47,7 +49,11 @@ def build_app(
     )
     app[SERVICE] = service = Service(engine, secret, settings, described(), meter or LogMeter())
     routes.register(app)
-    tasks: list[Background] = [lambda: keep_time(engine), lambda: watch_loop(service.lag)]
+    tasks: list[Background] = [
+        lambda: keep_time(engine),
+        lambda: watch_loop(service.lag),
+        lambda: watch_log(service.pressure, settings.stuck_disk_secs, on_stuck),
+    ]
     if free_bytes is not None:
         tasks.append(lambda: watch_space(service.pressure, free_bytes))
     app.cleanup_ctx.append(partial(_background, tasks))
@@ -63,6 +69,7 @@ async def serve(
     on_listening: Callable[[str, int], None],
     free_bytes: Callable[[], int] | None = None,
     meter: LogMeter | None = None,
+    on_stuck: Callable[[float], None] | None = None,
 ) -> None:
     """Listen until `stop` is set, then drain: no more claims, running requests finish.
 
@@ -73,7 +80,7 @@ async def serve(
         Exception: whatever ended the timekeeper or a watch; the server does not run on without it.
 
     """
-    app = build_app(engine, secret, settings, free_bytes=free_bytes, meter=meter)
+    app = build_app(engine, secret, settings, free_bytes=free_bytes, meter=meter, on_stuck=on_stuck)
     runner = web.AppRunner(
         app, handle_signals=False, access_log=None, shutdown_timeout=settings.drain_secs
     )

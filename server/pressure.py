@@ -1,4 +1,4 @@
-"""When to say "not now": a log that lags behind, a disk that is almost full.
+"""When to say "not now": a log that lags behind, a disk that is almost full or takes nothing at all.
 
 `Pressure.admit` is asked by the engine before every command and every duty, so the rule stands in
 one place for HTTP, waiting claims, bulk actions and the timekeeper alike. Reads are never refused.
@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from eventlog import Log
+from projections.bounds import SECOND_US
 from projections.decide import claims, duties, settlements, workers
 from projections.errors import Refused
+from server.clock import monotonic_us
 from server.engine import Decide
 
 LOOK_SECS: Final = 1.0
+STUCK_SECS: Final = 5.0
+"""A disk that takes nothing for this long is called stuck."""
 
 FINISHING: Final[frozenset[Decide]] = frozenset(
     {
@@ -64,9 +68,12 @@ class Pressure:
         """of the disk; unknown before the first look, and where nobody looks"""
         self.storage_full = False
         """whether new work is refused for lack of space"""
+        self.stuck_secs = 0.0
+        """for how long the log has had something to write and got nothing written"""
         self.overloaded_refusals = 0
         self.storage_full_refusals = 0
         self._log = log
+        self._seen = (0, 0)
         self._pending_bytes_max = pending_bytes_max
         self._reserve_bytes = disk_reserve_bytes
 
@@ -74,6 +81,11 @@ class Pressure:
     def overloaded(self) -> bool:
         """Whether more waits to become durable than may."""
         return self._log.pending_bytes > self._pending_bytes_max
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the disk seems to take nothing any more."""
+        return self.stuck_secs > STUCK_SECS
 
     def admit(self, decide: Decide) -> None:
         """Let a command pass, or not.
@@ -104,6 +116,20 @@ class Pressure:
             now = "new work is refused" if self.storage_full else "new work is welcome again"
             _logger.warning("%d bytes are free on the log's disk: %s", free_bytes, now)
 
+    def saw_log(self, now_us: int) -> None:
+        """Note whether the log has got on since the last look.
+
+        The time between two looks counts up to what it should be: a process that was stopped for a
+        while has not had a stuck disk.
+        """
+        seen_us, durable = self._seen
+        log = self._log
+        if log.last == log.durable_position or log.durable_position != durable:
+            self.stuck_secs = 0.0
+        else:
+            self.stuck_secs += min((now_us - seen_us) / SECOND_US, 2 * LOOK_SECS)
+        self._seen = now_us, log.durable_position
+
 
 def free_bytes_of(directory: Path) -> int:
     """Give how much this process may still write to the disk of a directory."""
@@ -125,3 +151,14 @@ async def watch_space(
                 _logger.warning("the free space of the log's disk cannot be told", exc_info=error)
             failed = True
         await asyncio.sleep(every_secs)
+
+
+async def watch_log(
+    pressure: Pressure, stuck_secs_max: float, on_stuck: Callable[[float], None] | None
+) -> None:
+    """Look at the log until cancelled; `on_stuck` hears when it was stuck too long, if ever."""
+    while True:
+        pressure.saw_log(monotonic_us())
+        if on_stuck is not None and 0 < stuck_secs_max < pressure.stuck_secs:
+            on_stuck(pressure.stuck_secs)
+        await asyncio.sleep(LOOK_SECS)

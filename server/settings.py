@@ -86,6 +86,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=0, description="Free space below which new work is refused; 0 for no reserve."),
     ] = 256 * bounds.MIB
+    stuck_disk_secs: Annotated[
+        float,
+        Meta(ge=0, description="Ends when the disk takes nothing for this long; 0 for never."),
+    ] = 60.0
     drain_secs: Annotated[
         float, Meta(ge=0, description="Longest wait for running requests at shutdown.")
     ] = 10.0

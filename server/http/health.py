@@ -34,7 +34,7 @@ async def live(call: Call) -> Answer:
 
 
 async def ready(call: Call) -> Answer:
-    """Answer whether requests are welcome: 503 while it shuts down or the disk is almost full."""
+    """Answer whether requests are welcome: 503 while it shuts down, or its disk is full or stuck."""
     stat = call.engine.log.stat()
     if stat.failed:
         return errors.storage_failed(call)
@@ -49,6 +49,8 @@ def _not_ready(service: Service) -> str | None:
         return "draining"
     if service.pressure.storage_full:
         return "storage_full"
+    if service.pressure.stuck:
+        return "stuck_disk"
     return None
 
 

@@ -15,7 +15,15 @@ from server import timekeeper
 from server.engine import Engine
 from server.http.route import Route
 from server.http.routes import ROUTES
-from server.pressure import Overloaded, Pressure, StorageFull, free_bytes_of, watch_space
+from server.pressure import (
+    STUCK_SECS,
+    Overloaded,
+    Pressure,
+    StorageFull,
+    free_bytes_of,
+    watch_log,
+    watch_space,
+)
 from server.startup import replayed
 from server.timekeeper import keep_time
 from tests.server import examples
@@ -284,6 +292,82 @@ async def test_disk_is_looked_at_again_and_again() -> None:
         *((7, True), (RESERVE, False)),
     ]
     assert engine.admission is not None
+
+
+@pytest.mark.parametrize("secs", [1, 2])
+async def test_disk_that_takes_nothing_is_stuck_after_a_while(secs: int) -> None:
+    log = MemoryLog()
+    engine, pressure, _ = await under(log)
+    log.hold()
+    looks = [n * secs * 1_000_000 for n in range(100, 120)]
+    pressure.saw_log(looks.pop(0))
+    assert pressure.stuck_secs == 0, "there is nothing to write"
+    engine.execute(jobs.create, CALLER, NewJob(queue_name="q", payload=Raw(b"1")))
+    told = []
+    while not pressure.stuck:
+        pressure.saw_log(looks.pop(0))
+        told.append(pressure.stuck_secs)
+    assert told == [secs * n for n in range(1, len(told) + 1)]
+    assert told[-2] <= STUCK_SECS < told[-1]
+    log.release()
+    pressure.saw_log(looks.pop(0))
+    assert not pressure.stuck
+
+
+async def test_disk_that_gets_on_is_not_stuck() -> None:
+    log = MemoryLog()
+    engine, pressure, _ = await under(log)
+    for second in range(20):
+        log.hold()
+        engine.execute(jobs.create, CALLER, NewJob(queue_name="q", payload=Raw(b"1")))
+        pressure.saw_log(second * 1_000_000)
+        pressure.saw_log(second * 1_000_000 + 500_000)
+        assert pressure.stuck_secs <= 1.5
+        log.release()
+        log.hold()
+        engine.execute(jobs.create, CALLER, NewJob(queue_name="q", payload=Raw(b"1")))
+    log.release()
+
+
+async def test_process_that_was_stopped_has_no_stuck_disk() -> None:
+    log = MemoryLog()
+    engine, pressure, _ = await under(log)
+    log.hold()
+    engine.execute(jobs.create, CALLER, NewJob(queue_name="q", payload=Raw(b"1")))
+    pressure.saw_log(0)
+    pressure.saw_log(1_000_000)
+    pressure.saw_log(3_600_000_000)
+    assert pressure.stuck_secs < STUCK_SECS
+    log.release()
+
+
+@pytest.mark.parametrize(("allowed", "ends"), [(3.0, True), (0.0, False)])
+async def test_stuck_disk_is_told_to_the_process(
+    monkeypatch: pytest.MonkeyPatch, allowed: float, ends: bool
+) -> None:
+    monkeypatch.setattr("server.pressure.LOOK_SECS", 0)
+    log = MemoryLog()
+    engine, pressure, _ = await under(log)
+    log.hold()
+    engine.execute(jobs.create, CALLER, NewJob(queue_name="q", payload=Raw(b"1")))
+    pressure.saw_log(0)
+    told: list[float] = []
+    watching = asyncio.create_task(watch_log(pressure, allowed, told.append))
+    pressure.stuck_secs = 3.0
+    await turns()
+    assert told == []
+    pressure.stuck_secs = 3.1
+    await turns(3)
+    assert (told[:1] == [3.1]) == ends
+    watching.cancel()
+    log.release()
+
+
+async def test_readiness_tells_of_a_stuck_disk(small: Face) -> None:
+    small.service.pressure.stuck_secs = STUCK_SECS + 1
+    ready = await small.ask("GET", "/health/ready", key=None)
+    assert (ready.status, ready.json) == (503, {"status": "stuck_disk"})
+    assert (await small.ask("GET", "/health")).json["status"] == "degraded"
 
 
 def test_free_space_of_a_real_directory(tmp_path: Path) -> None:

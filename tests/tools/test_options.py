@@ -33,6 +33,7 @@ VALUES = {
     "body_bytes_max": ("33554433", 33_554_433),
     "body_secs": ("1.5", 1.5),
     "disk_reserve_bytes": ("0", 0),
+    "stuck_disk_secs": ("0", 0.0),
     "drain_secs": ("2.5", 2.5),
     "metrics_token": ("scrape-me", "scrape-me"),
 }

@@ -295,3 +295,41 @@ def test_metrics_of_a_running_server_are_for_the_bearer_of_the_token(tmp_path: P
     assert "spoolog_connections_open 0.0" not in lines
     (records,) = (line for line in lines if line.startswith("spoolog_log_records_total "))
     assert f"spoolog_log_last_position {records.split()[1]}" in lines
+
+
+STUCK = """
+import threading
+from eventlog.disk import OsDisk
+from server import app, pressure
+pressure.LOOK_SECS = 0.05
+serve_http = app.serve
+
+async def hanging(*args, on_listening, **kwargs):
+    def then_hang(host, port):
+        OsDisk.sync_data = lambda *_: threading.Event().wait()
+        on_listening(host, port)
+    await serve_http(*args, on_listening=then_hang, **kwargs)
+
+app.serve = hanging
+from tools.cli import main
+main()
+"""
+
+
+def test_disk_that_hangs_ends_the_server_with_74(tmp_path: Path) -> None:
+    start = [sys.executable, "-c", STUCK, "serve", "--port", "0", "--data-dir", str(tmp_path)]
+    with subprocess.Popen(
+        [*start, "--stuck-disk-secs", "0.2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SPOOLOG_API_KEY": KEY},
+        cwd=ROOT,
+    ) as process:
+        url = listening(process)
+        with pytest.raises((OSError, http.client.HTTPException)):
+            ask(url, "POST", "/jobs", {"queue_name": "mail", "payload": 1})
+        errors = finished(process)
+    assert process.returncode == 74
+    assert re.search(rf"spoolog: the disk of {tmp_path} has taken nothing for \d+ s", errors)
+    assert "Traceback" not in errors
