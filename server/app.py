@@ -63,6 +63,7 @@ async def serve(
     finally:
         app[SERVICE].draining = True
         app[SERVICE].waiting.close()
+        app[SERVICE].leaving.set()
         await runner.cleanup()
 
 

@@ -24,7 +24,7 @@ from server.http.caller import admitted
 from server.http.ratelimit import TooManyRequests
 from server.http.service import SERVICE, Service
 
-Handler = Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 _logger = logging.getLogger("spoolog.http")
 _SANE_ID: Final = re.compile(r"^[\x21-\x7e]{1,128}\Z")
@@ -34,7 +34,7 @@ _WELL_FORMED_VERSION: Final = re.compile(r"^[A-Za-z0-9.]{1,16}\Z")
 def wrapped(handler: Handler, *, open_to_all: bool) -> WebHandler:
     """Give the aiohttp handler of a route."""
 
-    async def handle(request: web.Request) -> Answer:
+    async def handle(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
         call = Call(request, service, _request_id(request.headers, service))
         try:

@@ -23,6 +23,8 @@ class Service:
         self.description = description
         self.waiting = WaitingRoom(engine)
         self.draining = False
+        self.leaving = asyncio.Event()
+        """set when streams must end, for the server is on its way out"""
         self.started_us = monotonic_us()
         self.digest_turn = asyncio.Lock()
         self.timekeeper: asyncio.Task[None] | None = None
