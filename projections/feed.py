@@ -8,7 +8,7 @@ which events are told.
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import Raw, Struct, structs
 from msgspec.json import Encoder
 
 from projections.events import Event, Record
@@ -29,18 +29,19 @@ class Fact(Struct, frozen=True):
     event: Event
 
 
-class _CloudEvent(Struct, frozen=True, omit_defaults=True):
-    """The attributes of a CloudEvent; `actor` and `requestid` are extensions of ours."""
+class CloudEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event as CloudEvents 1.0 has it; `actor` and `requestid` are extensions of ours."""
 
-    specversion: str = ""
-    id: str = ""
-    source: str = ""
-    type: str = ""
-    time: str = ""
-    datacontenttype: str = ""
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: str
     subject: str | None = None
     actor: str = ""
     requestid: str = ""
+    datacontenttype: str
+    data: Raw
 
 
 def event_type(event: Event) -> str:
@@ -87,20 +88,20 @@ def record_line(record: Record, facts: Iterable[Fact]) -> bytes:
 def cloud_event(cluster: str, fact: Fact) -> bytes:
     """Give one event as a CloudEvent (version 1.0, JSON format)."""
     record = fact.record
-    head = _encode(
-        _CloudEvent(
+    return _encode(
+        CloudEvent(
             specversion="1.0",
             id=f"{cluster}/{record.position}/{fact.index}",
             source=f"/spoolog/{cluster}",
             type=f"io.spoolog.{event_type(fact.event)}",
             time=to_text(record.at),
-            datacontenttype="application/json",
             subject=subject(fact.event),
             actor=record.by,
             requestid=record.req,
+            datacontenttype="application/json",
+            data=Raw(told(fact.event)),
         )
     )
-    return b'%b,"data":%b}' % (head[:-1], told(fact.event))
 
 
 def _circumstances(record: Record) -> bytes:

@@ -302,6 +302,20 @@ class HistoryQuery(Spec, frozen=True):
     offset: int | None = None
 
 
+class RecordsQuery(Spec, frozen=True):
+    """Parameters of the log's feed; `type` is one event type, or several with commas.
+
+    A position or limit out of its range is moved into it.
+    """
+
+    after: int | None = None
+    limit: int | None = None
+    type: str | None = None
+    queue: str | None = None
+    job: str | None = None
+    follow: bool | None = None
+
+
 class BatchStatusQuery(Spec, frozen=True):
     """Parameters of the batch status: ids with commas between them."""
 

@@ -94,6 +94,7 @@ async def serve(
     finally:
         app[SERVICE].draining = True
         app[SERVICE].waiting.close()
+        app[SERVICE].leaving.set()
         await runner.cleanup()
 
 

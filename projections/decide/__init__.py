@@ -39,9 +39,14 @@ class Caller(Struct, frozen=True):
     request_id: str
     queues: frozenset[str] = ALL_QUEUES
 
+    @property
+    def unrestricted(self) -> bool:
+        """Whether this caller's key covers every queue, as ``*`` or an empty list does."""
+        return not self.queues or "*" in self.queues
+
     def may_use(self, queue: str) -> bool:
-        """Whether this caller's key covers the queue; ``*`` or an empty list covers all."""
-        return not self.queues or "*" in self.queues or queue in self.queues
+        """Whether this caller's key covers the queue."""
+        return self.unrestricted or queue in self.queues
 
     def require(self, queue: str) -> None:
         """Refuse a queue that the key does not cover.

@@ -37,6 +37,15 @@ _WHOLE_BYTES_MAX: Final = 64 * 1024
 _NO_CONTENT: Final = 204
 
 
+def headers_of(call: Call) -> dict[str, str]:
+    """Give the headers that every answer to a call carries."""
+    return {
+        **STANDARD_HEADERS,
+        "X-Request-Id": call.request_id,
+        **_standing(call).headers(),
+    }
+
+
 class Answer(web.StreamResponse):
     """Status, further headers and body of an answer to `call`; a body is JSON unless said.
 
@@ -50,12 +59,13 @@ class Answer(web.StreamResponse):
         body: bytes = b"",
         further: dict[str, str] | None = None,
         *,
-        content_type: str = "application/json",
+        content_type: str | None = None,
     ) -> None:
         super().__init__(status=status)
         self._call = call
         self._content = body
-        self._media_type = content_type
+        # Nothing is of no type, unless it is nothing of a certain one, such as no lines.
+        self._media_type = content_type or ("application/json" if body else None)
         self._further = further or {}
         self._whole: web.BaseRequest | None = None
         self._unread = False
@@ -81,10 +91,8 @@ class Answer(web.StreamResponse):
         ):
             self._whole = request
             return None
-        self.headers.update(STANDARD_HEADERS)
-        self.headers.update({"X-Request-Id": self._call.request_id, **self._further})
-        self.headers.update(_standing(self._call).headers())
-        if self._content:
+        self.headers.update(headers_of(self._call) | self._further)
+        if self._media_type is not None:
             self.headers["Content-Type"] = self._media_type
         if self.status != _NO_CONTENT:
             self.content_length = len(self._content)
@@ -116,7 +124,7 @@ class Answer(web.StreamResponse):
             f"{_HEADS[status]}Date: {date}\r\nX-Request-Id: {call.request_id}\r\n"
             f"{_standing(call).lines()}"
         )
-        if content:
+        if self._media_type is not None:
             head += f"Content-Type: {self._media_type}\r\n"
         if status != _NO_CONTENT:  # RFC 9110 section 8.6: no length where no body may be
             head += f"Content-Length: {len(content)}\r\n"

@@ -26,7 +26,7 @@ from server.http.ratelimit import TooManyRequests
 from server.http.service import SERVICE, Service
 from server.pressure import Busy
 
-Handler = Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 Label = tuple[str, str]
 """The method and the path that requests are counted under: a route's, never a request's own."""
 
@@ -39,7 +39,7 @@ _WELL_FORMED_VERSION: Final = re.compile(r"^[A-Za-z0-9.]{1,16}\Z")
 def wrapped(handler: Handler, label: Label, *, open_to_all: bool) -> WebHandler:
     """Give the aiohttp handler of a route."""
 
-    async def handle(request: web.Request) -> Answer:
+    async def handle(request: web.Request) -> web.StreamResponse:
         began_ns = monotonic_ns()
         service = request.app[SERVICE]
         call = Call(request, service, _request_id(request.headers, service))

@@ -49,13 +49,18 @@ _HEADERS: Final[Mapping[str, dict[str, Any]]] = {
         "schema": {"type": "string", "enum": ["true", "false"]},
         "required": True,
     },
+    "X-Next-After": {
+        "description": "Where to go on: the last position that was looked at.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
     "Retry-After": {
         "description": "Seconds to wait.",
         "schema": {"type": "integer", "minimum": 1},
         "required": True,
     },
 }
-_EVERYWHERE: Final = [name for name in _HEADERS if name not in {"X-Has-More", "Retry-After"}]
+_SOMEWHERE: Final = {"X-Has-More", "X-Next-After", "Retry-After"}
+_EVERYWHERE: Final = [name for name in _HEADERS if name not in _SOMEWHERE]
 _WAIT: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INSUFFICIENT_STORAGE)
 _PATH: Final[Mapping[str, dict[str, Any]]] = {
     "id": {"type": "string", "minLength": 1},
@@ -124,6 +129,8 @@ def _one_of(answer: Any) -> tuple[Any, ...]:
     """Give the types that an answer's JSON may have; none when there is no JSON."""
     if answer is None or isinstance(answer, str):
         return ()
+    if isinstance(answer, Mapping):
+        return tuple(answer.values())
     return answer if isinstance(answer, tuple) else (answer,)
 
 
@@ -203,13 +210,15 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _answer(route: Route, status: int, schema_of: Mapping[str, Any]) -> dict[str, Any]:
     kind = route.answers[status]
-    further = ["X-Has-More"] if route.paged else []
+    further = ["X-Has-More", *route.headers] if route.paged else route.headers
     answer: dict[str, Any] = {
         "description": HTTPStatus(status).phrase,
         "headers": _headers(further),
     }
     if isinstance(kind, str):
         answer["content"] = {kind: {"schema": {"type": "string"}}}
+    elif isinstance(kind, Mapping):
+        answer["content"] = {media: {"schema": schema_of[_key(one)]} for media, one in kind.items()}
     elif kind is not None:
         options = [schema_of[_key(one)] for one in _one_of(kind)]
         schema = options[0] if len(options) == 1 else {"anyOf": options}

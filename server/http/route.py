@@ -22,8 +22,9 @@ class Route(Struct, frozen=True, kw_only=True):
     """One endpoint.
 
     `answers` gives what each success status comes with: the type of its JSON, or several, the
-    media type of a text, or nothing. `also` names the refusals that do not follow from the rest. `open` ones need
-    no API key; `paged` ones tell whether more follows.
+    media type of a text, types by media type, or nothing. `also` names the refusals that do not
+    follow from the rest. `open` ones need no API key; `paged` ones tell whether more follows.
+    `headers` names what else an answer carries.
     """
 
     method: str
@@ -35,6 +36,7 @@ class Route(Struct, frozen=True, kw_only=True):
     also: tuple[int, ...] = ()
     paged: bool = False
     open: bool = False
+    headers: tuple[str, ...] = ()
 
     @property
     def refusals(self) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from eventlog import LogStat
+from projections.feed import CloudEvent
 from server.http import (
     actions,
     audit,
@@ -17,6 +18,7 @@ from server.http import (
     jobs,
     metrics,
     queues,
+    records,
     reference,
     settlements,
     workers,
@@ -255,6 +257,15 @@ ROUTES: Final = (
         also=(404,),
     ),
     _get(path=f"{API}/log/stat", handler=audit.log_stat, answers={200: LogStat}),
+    _get(
+        path=f"{API}/log/records",
+        handler=records.records,
+        query=records.RECORDS,
+        answers={200: {records.LINES: str, records.BATCH: list[CloudEvent]}},
+        also=(409,),
+        paged=True,
+        headers=(records.NEXT_AFTER,),
+    ),
     _get(path=f"{API}/log/digest", handler=audit.digest, answers={200: overall.StateDigest}),
 )
 

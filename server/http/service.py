@@ -51,6 +51,8 @@ class Service:
         self.metrics = Metrics(engine, Counts(JobTally(engine), self.requests, meter, self.lag))
         self._publish()
         self.draining = False
+        self.leaving = asyncio.Event()
+        """set when streams must end, for the server is on its way out"""
         self.started_us = monotonic_us()
         self.digest_turn = asyncio.Lock()
         self.background: list[asyncio.Task[None]] = []

@@ -44,6 +44,8 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         await patient(room, place, attempt, secs / HASTE)
 
     monkeypatch.setattr(waiting.WaitingRoom, "wait", hasty)
+    # Whoever follows the log gets what there is; else it would never end.
+    monkeypatch.setattr(MemoryLog, "follow", MemoryLog.read)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -82,6 +82,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("POST", "/workers/{id}/heartbeat"): Example({"current_jobs": 1}, subject="worker"),
     ("POST", "/workers/{id}/deregister"): Example(None, 204, "worker"),
     ("GET", "/log/stat"): Example(),
+    ("GET", "/log/records"): Example(),
     ("GET", "/log/digest"): Example(),
 }
 EXAMPLES: Final = {

@@ -48,17 +48,18 @@ async def test_example_is_answered(face: Face, route: Route) -> None:
         assert answer.content == b""
     elif route.path in TEXTS:
         assert answer.headers["Content-Type"] == TEXTS[route.path]
+    elif route.path.endswith("/log/records"):
+        assert answer.headers["Content-Type"] == "application/x-ndjson"
     else:
         assert answer.headers["Content-Type"] == "application/json"
         assert isinstance(answer.json, dict | list)
 
 
 @every_route
-async def test_has_more_is_told_by_the_pages_of_jobs_and_of_history_only(
-    face: Face, route: Route
-) -> None:
+async def test_has_more_is_told_by_pages_only(face: Face, route: Route) -> None:
     answer = await perform(face, await stocked(face), route)
-    paged = {f"GET {API}/jobs", f"GET {API}/jobs/dlq", f"GET {API}/jobs/{{id}}/history"}
+    paths = ("jobs", "jobs/dlq", "jobs/{id}/history", "log/records")
+    paged = {f"GET {API}/{path}" for path in paths}
     wanted = "false" if examples.name(route) in paged else None
     assert answer.headers.get("X-Has-More") == wanted
 

@@ -281,6 +281,17 @@ def test_parquet_without_duckdb_names_the_extra(
     exported(story, "jsonl")
 
 
+@pytest.mark.parametrize("kind", LINES)
+def test_what_a_power_loss_leaves_behind_the_rows_is_cut(
+    story: SimpleNamespace, tmp_path: Path, kind: str
+) -> None:
+    whole = exported(story, kind)
+    out = tmp_path / "out"
+    part_of(out).write_bytes(whole[: len(whole) // 2] + b"\0" * len(whole))
+    exported(story, kind, "--out", out, "--resume")
+    assert out.read_bytes() == whole
+
+
 async def test_killed_and_resumed(tmp_path: Path) -> None:
     story = await written(tmp_path / "data", jobs=4_000)
     out = tmp_path / "out"

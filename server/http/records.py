@@ -1,0 +1,142 @@
+"""Handlers of the log as a feed: a page of records, or all that come, a JSON object a line.
+
+A line is a record, so whoever was cut off goes on behind the last whole line it has. What may be
+seen is `server.feed`'s.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import aclosing
+from typing import Final
+
+from aiohttp import web
+
+from eventlog import LogError
+from projections import bounds, feed
+from projections.errors import BadRequest, Conflict
+from projections.events import Undecodable
+from projections.specs import RecordsQuery
+from server.feed import Page, Told, View, Wanted, follow, page
+from server.http.answer import Answer, headers_of
+from server.http.call import Call
+from server.http.params import Query
+
+RECORDS: Final = Query(RecordsQuery)
+LINES: Final = "application/x-ndjson"
+BATCH: Final = "application/cloudevents-batch+json"
+NEXT_AFTER: Final = "X-Next-After"
+IDLE_SECS: Final = 15.0
+"""without anything to tell, after which a stream says how far it has come"""
+CONSUMER_SECS_MAX: Final = 30.0
+"""for which a consumer may not take what is sent, before it is dropped"""
+
+_logger = logging.getLogger("spoolog.http")
+
+
+async def records(call: Call) -> web.StreamResponse:
+    """Give the records behind a position, a JSON object a line, or as a batch of CloudEvents.
+
+    With `follow` it goes on as records become durable, until the client or the server leaves.
+    """
+    asked = RECORDS.read(call.request)
+    log = call.engine.log
+    after = max(asked.after or 0, 0)
+    if after > log.durable_position:
+        raise Conflict(f"The log ends at {log.durable_position}: after is of another log")
+    wanted = Wanted(
+        types=frozenset(asked.type.split(",")) if asked.type else frozenset(),
+        queue=asked.queue,
+        job=asked.job,
+    )
+    view = View(call.engine.state, call.caller, wanted)
+    limit = None if asked.limit is None else min(max(asked.limit, 1), bounds.PAGE_RECORDS_MAX)
+    if asked.follow:
+        if _wants_batch(call.request):
+            raise BadRequest("A batch of CloudEvents has an end; it cannot be followed")
+        return await _stream(call, view, after, limit)
+    found = await page(log, view, after, limit or bounds.PAGE_RECORDS_DEFAULT)
+    return await _page(call, found)
+
+
+async def _page(call: Call, found: Page) -> Answer:
+    log = call.engine.log
+    if _wants_batch(call.request):
+        kind, cluster = BATCH, log.stat().cluster
+        facts = (fact for told in found.told for fact in told.facts)
+        body = b"[%b]" % b",".join(feed.cloud_event(cluster, fact) for fact in facts)
+    else:
+        kind, body = LINES, _lines(found.told)
+    has_more = found.reached < log.durable_position
+    further = {"X-Has-More": "true" if has_more else "false", NEXT_AFTER: str(found.reached)}
+    answer = Answer(call, 200, body, further, content_type=kind)
+    # Whose queue an event is may have been looked up in a state that is ahead of the disk.
+    await call.engine.durable(call.engine.state.position)
+    return answer
+
+
+async def _stream(call: Call, view: View, after: int, limit: int | None) -> web.StreamResponse:
+    response = web.StreamResponse(headers=headers_of(call) | {"X-Has-More": "true"})
+    response.content_type = LINES
+    await response.prepare(call.request)
+    try:
+        async with aclosing(_chunks(call, view, after, limit)) as chunks:
+            async for chunk in chunks:
+                await _take(response.write(chunk))
+        await _take(response.write_eof())
+    except (TimeoutError, ConnectionError):
+        _abort(call)
+    except (LogError, Undecodable) as raised:
+        # The head has been sent; a stream without its end tells the consumer to come again.
+        _logger.error("request %s: the feed broke off", call.request_id, exc_info=raised)  # noqa: TRY400
+        _abort(call)
+    return response
+
+
+async def _chunks(
+    call: Call, view: View, after: int, limit: int | None
+) -> AsyncGenerator[bytes, None]:
+    engine = call.engine
+    async with aclosing(follow(engine.log, view, after, call.service.leaving, IDLE_SECS)) as pages:
+        async for found in pages:
+            if not _still_admitted(call):
+                return
+            told = found.told if limit is None else found.told[:limit]
+            chunk = _lines(told) if told else b'{"position":%d,"events":[]}\n' % found.reached
+            await engine.durable(engine.state.position)  # as for a page
+            yield chunk
+            if limit is not None:
+                limit -= len(told)
+                if limit == 0:
+                    return
+
+
+async def _take(sending: Awaitable[None]) -> None:
+    """Wait until the consumer has taken what is sent, but for a little that is on its way.
+
+    Raises:
+        TimeoutError: it is too slow.
+        ConnectionError: it has gone.
+
+    """
+    await asyncio.wait_for(sending, CONSUMER_SECS_MAX)
+
+
+def _still_admitted(call: Call) -> bool:
+    key = call.engine.state.tables.keys.get(call.caller.by)
+    return key is not None and key.active
+
+
+def _lines(told: list[Told]) -> bytes:
+    return b"".join(feed.record_line(one.record, one.facts) + b"\n" for one in told)
+
+
+def _wants_batch(request: web.Request) -> bool:
+    accepted = request.headers.get("Accept", "")
+    return any(part.partition(";")[0].strip().lower() == BATCH for part in accepted.split(","))
+
+
+def _abort(call: Call) -> None:
+    transport = call.request.transport
+    if transport is not None:
+        transport.abort()
