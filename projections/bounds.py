@@ -50,11 +50,13 @@ LEASE_SECS_DEFAULT: Final = 30
 WAIT_SECS_MAX: Final = 20
 WORKER_HEARTBEAT_SECS: Final = 10
 WORKER_OFFLINE_SECS: Final = 120
+KEPT_FINISHED_JOBS_DEFAULT: Final = 1_000_000
 
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
+KEPT_FINISHED_US_DEFAULT: Final = 7 * DAY_US
 
 # Patterns end in \Z: a `$` would let a trailing newline through.
 QUEUE_NAME_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]*\Z"

@@ -4,7 +4,7 @@ An event is an immutable fact in the past tense with its results (a retry time, 
 an intention: replay reads configuration nowhere. One record is one command: its events are atomic.
 
 On the wire a record is one JSON object
-``{"v":2,"at":1795461256521263,"by":"key_…","req":"…","events":[{"type":"job.created",…},…]}``;
+``{"v":3,"at":1795461256521263,"by":"key_…","req":"…","events":[{"type":"job.created",…},…]}``;
 its position stands in the log's frame, not here. Times are integer microseconds since the Unix
 epoch, UTC. ``org`` is left out for the organization ``default``; fields at their default are left
 out too.
@@ -175,6 +175,12 @@ class JobDeleted(_JobEvent, frozen=True, tag="job.deleted"):
     job: str
 
 
+class JobRetired(_JobEvent, frozen=True, tag="job.retired"):
+    """The finished job was kept long enough: gone from the state, as by its deletion."""
+
+    job: str
+
+
 class JobSettlementRefused(_JobEvent, frozen=True, tag="job.settlement_refused"):
     """Someone without the current lease tried to settle or extend the job; nothing changed."""
 
@@ -314,6 +320,7 @@ JobEvent = (
     | JobRetried
     | JobPriorityChanged
     | JobDeleted
+    | JobRetired
     | JobSettlementRefused
 )
 QueueEvent = QueueCreated | QueueConfigured | QueuePaused | QueueResumed | QueueDeleted

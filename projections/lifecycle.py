@@ -8,6 +8,7 @@ missing pair *is* the illegal move. Nothing else in the project names a transiti
     pending | scheduled -> cancelled
     processing -> cancelled            (asked to stop: its failure or its lease's end)
     failed | deadletter -> pending     (retried by hand)
+    completed | cancelled -> gone      (retired; its last status stays what it was)
 
 ``failed`` is kept as a legal state (contract section 3.1); a failed attempt goes straight to
 pending or deadletter, and its history shows the failure.
@@ -33,6 +34,7 @@ class Status(StrEnum):
 WAITING: Final = frozenset({Status.PENDING, Status.SCHEDULED})
 ACTIVE: Final = WAITING | {Status.PROCESSING}
 TERMINAL: Final = frozenset(Status) - ACTIVE
+FINISHED: Final = frozenset({Status.COMPLETED, Status.CANCELLED})
 REVIVABLE: Final = frozenset({Status.FAILED, Status.DEADLETTER})
 
 _AFTER_FAILURE: Final = frozenset({Status.PENDING, Status.DEADLETTER, Status.CANCELLED})
@@ -56,6 +58,8 @@ def _moves() -> dict[tuple[Status, str], frozenset[Status]]:
         moves[status, "job.unblocked"] = frozenset({status})
     for status in sorted(REVIVABLE):
         moves[status, "job.retried"] = frozenset({Status.PENDING})
+    for status in sorted(FINISHED):
+        moves[status, "job.retired"] = frozenset({status})
     return moves
 
 

@@ -15,7 +15,8 @@ from msgspec import Struct, field
 from projections.agenda import Agenda, Duty
 from projections.columns import Columns, Tagged
 from projections.entities import ApiKey, Job, Queue, Worker
-from projections.lifecycle import WAITING, Status
+from projections.lazyheap import LazyHeap
+from projections.lifecycle import FINISHED, WAITING, Status
 from projections.rawjson import words
 from projections.shelf import Shelf
 
@@ -40,6 +41,7 @@ class Tables(Struct):
 class State:
     """Tables plus everything derivable from them.
 
+    ``finished`` holds the completed and cancelled jobs, those that ended first in front.
     ``before_change`` is called with every job about to change; a digest in progress listens there.
     """
 
@@ -48,6 +50,7 @@ class State:
         "before_change",
         "columns",
         "dependants",
+        "finished",
         "idempotency",
         "keys_by_hash",
         "shelves",
@@ -60,6 +63,7 @@ class State:
         self.agenda = Agenda()
         self.shelves: dict[str, dict[str, Shelf]] = {}
         self.dependants: dict[str, dict[str, Job]] = {}
+        self.finished: LazyHeap[str] = LazyHeap()
         self.idempotency: dict[tuple[str, str], Job] = {}
         self.columns = Columns()
         self.tags: dict[tuple[str, str], Tagged] = {}
@@ -94,7 +98,7 @@ class State:
         return iter(self.tables.queues.get(org, {}).values())
 
     def shelf(self, org: str, name: str) -> Shelf:
-        """Give what is derived about a queue; an empty shelf for one that does not exist."""
+        """Give what is derived about a queue's jobs; an empty shelf where there are none."""
         return self.shelves.get(org, {}).get(name, _NO_SHELF)
 
     # -- changing: for fold only
@@ -109,7 +113,10 @@ class State:
         """Take a job out of everything."""
         self.lift(job)
         del self.tables.jobs[job.id]
-        self.shelves[job.org][job.queue].leave(job)
+        shelf = self.shelves[job.org][job.queue]
+        shelf.leave(job)
+        if shelf.is_empty():
+            del self.shelves[job.org][job.queue]
         if job.idempotency_key is not None:
             del self.idempotency[job.org, job.idempotency_key]
         self.columns.remove(job)
@@ -118,14 +125,11 @@ class State:
                 del self.tags[job.org, word]
 
     def remove_queue(self, queue: Queue) -> None:
-        """Take a queue out; what is derived about it stays while there are jobs in it."""
+        """Take a queue out; its shelf stays while there are jobs in it."""
         queues = self.tables.queues[queue.org]
         del queues[queue.name]
         if not queues:
             del self.tables.queues[queue.org]
-        shelves = self.shelves.get(queue.org, {})
-        if queue.name in shelves and shelves[queue.name].is_empty():
-            del shelves[queue.name]
 
     def lift(self, job: Job) -> None:
         """Take a job out of its places, because it is about to change."""
@@ -141,6 +145,8 @@ class State:
                 self.agenda.discard(Duty.EXPIRE_JOB, job.id)
             if job.blocked:
                 self._stop_waiting(job)
+        elif job.status in FINISHED:
+            self.finished.discard(job.id)
 
     def put_back(self, job: Job) -> None:
         """Put a job that was lifted and changed where it belongs now."""
@@ -179,6 +185,9 @@ class State:
             if job.blocked:
                 assert job.parent is not None
                 self.dependants.setdefault(job.parent, {})[job.id] = job
+        elif job.status in FINISHED:
+            assert job.completed_at is not None
+            self.finished.add(job.completed_at, job.id)
 
     def _stop_waiting(self, job: Job) -> None:
         assert job.parent is not None

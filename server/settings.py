@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from eventlog import SyncMode
 from projections import bounds
 from projections.decide import Policy
+from server.duration import Duration
 
 VERSION: Final = "0.1.0"
 
@@ -51,6 +52,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     retry_jitter: Annotated[
         float, Meta(ge=0, le=1, description="Share of a wait that is taken off at random.")
     ] = 0.0
+    keep_finished: Annotated[
+        Duration,
+        Meta(
+            description="How long completed and cancelled jobs are kept: 30s, 15m, 12h, 7d, forever."
+        ),
+    ] = Duration("7d")
+    keep_finished_jobs: Annotated[
+        int, Meta(ge=0, description="How many of them are kept; the rest goes, oldest first.")
+    ] = bounds.KEPT_FINISHED_JOBS_DEFAULT
     strict_queue_names: Annotated[
         bool, Meta(description="Allow only lowercase letters, digits and hyphens, at most 64.")
     ] = False
@@ -104,4 +114,6 @@ class Settings(Struct, frozen=True, kw_only=True):
             retry_jitter=self.retry_jitter,
             strict_queue_names=self.strict_queue_names,
             require_lease_id=self.require_lease_id,
+            keep_finished_us=self.keep_finished.us,
+            keep_finished_jobs=self.keep_finished_jobs,
         )

@@ -7,7 +7,17 @@ from typing import Any
 
 from msgspec import Raw
 
-from projections.decide import Caller, Context, Decision, Policy, claims, duties, jobs, settlements
+from projections.decide import (
+    Caller,
+    Context,
+    Decision,
+    Policy,
+    claims,
+    duties,
+    jobs,
+    retention,
+    settlements,
+)
 from projections.decide.claims import Extended
 from projections.decide.settlements import Settled
 from projections.entities import Job
@@ -97,3 +107,8 @@ class Bench:
         done = self.do(duties.due, limit)
         assert isinstance(done, int)
         return done
+
+    def retire(self, limit: int = 500) -> int:
+        retired = self.do(retention.retire, limit)
+        assert isinstance(retired, int)
+        return retired

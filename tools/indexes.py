@@ -23,11 +23,13 @@ def differences(folded: State) -> list[str]:
 
 def _compare(folded: State, rebuilt: State) -> Iterator[str]:
     compared = {
+        "queues with jobs": (_places(folded), _places(rebuilt)),
         "idempotency keys": (folded.idempotency, rebuilt.idempotency),
         "jobs that wait for a parent": (folded.dependants, rebuilt.dependants),
         "tags": (_tags(folded), _tags(rebuilt)),
         "columns": (_rows(folded.columns), _rows(rebuilt.columns)),
         "API keys by hash": (folded.keys_by_hash, rebuilt.keys_by_hash),
+        "finished jobs": (list(folded.finished.in_order()), list(rebuilt.finished.in_order())),
         "agenda": (_agenda(folded.agenda), _agenda(rebuilt.agenda)),
     }
     yield from (name for name, (one, other) in compared.items() if one != other)
@@ -37,6 +39,10 @@ def _compare(folded: State, rebuilt: State) -> Iterator[str]:
             since = folded.tables.at // bounds.MINUTE_US - _MINUTES_COMPARED
             differing = _compare_shelf(shelf, other_shelf, since)
             yield from (f"{what} of queue {name}" for what in differing)
+
+
+def _places(state: State) -> set[tuple[str, str]]:
+    return {(org, name) for org, shelves in state.shelves.items() for name in shelves}
 
 
 def _tags(state: State) -> dict[tuple[str, str], list[int]]:

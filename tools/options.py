@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, inspect
 
 from projections.moments import to_us
+from server.duration import Duration
 from server.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,6 +66,27 @@ class PointType(click.ParamType):  # type: ignore[type-arg]  # generic since cli
             )
 
 
+class DurationType(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A length of time."""
+
+    name = "DURATION"
+
+    def convert(  # type: ignore[explicit-override]
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Duration:
+        """Read the text of an option."""
+        try:
+            return Duration(str(value))
+        except ValueError as reason:
+            self.fail(str(reason), param, ctx)
+
+
+_CLASS_TYPES: Final[Mapping[type, click.ParamType]] = {  # type: ignore[type-arg]  # as above
+    Path: click.Path(file_okay=False, path_type=Path),
+    Duration: DurationType(),
+}
+
+
 def env_name(field: str) -> str:
     """Give the environment variable of an option."""
     return ENV_PREFIX + field.upper()
@@ -85,7 +107,7 @@ def setting_option(field: inspect.Field) -> Callable[[F], F]:
         flag,
         field.name,
         type=_click_type(kind),
-        default=str(default) if isinstance(default, str | Path) else default,
+        default=str(default) if isinstance(default, str | Path | Duration) else default,
         envvar=env_name(field.name),
         show_default=default is not None,
         show_envvar=True,
@@ -137,8 +159,8 @@ def _click_type(kind: inspect.Type) -> Any:
             return click.FloatRange(min=kind.ge, max=kind.le)
         case inspect.EnumType():
             return click.Choice([member.value for member in kind.cls])
-        case inspect.CustomType():
-            return click.Path(file_okay=False, path_type=Path)
+        case inspect.CustomType() | inspect.StructType():
+            return _CLASS_TYPES[kind.cls]
         case inspect.BoolType():
             return click.BOOL
         case inspect.StrType():

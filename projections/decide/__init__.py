@@ -20,7 +20,11 @@ ALL_QUEUES = frozenset({"*"})
 
 
 class Policy(Struct, frozen=True):
-    """How the server decides where neither the request nor the queue says."""
+    """How the server decides where neither the request nor the queue says.
+
+    Finished jobs are kept for `keep_finished_us`, or for ever, but no more than
+    `keep_finished_jobs` of all organizations together.
+    """
 
     max_retries: int = bounds.RETRIES_DEFAULT
     timeout_secs: int = bounds.TIMEOUT_SECS_DEFAULT
@@ -29,6 +33,8 @@ class Policy(Struct, frozen=True):
     retry_jitter: float = 0.0
     strict_queue_names: bool = False
     require_lease_id: bool = False
+    keep_finished_us: int | None = bounds.KEPT_FINISHED_US_DEFAULT
+    keep_finished_jobs: int = bounds.KEPT_FINISHED_JOBS_DEFAULT
 
 
 class Caller(Struct, frozen=True):

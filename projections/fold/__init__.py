@@ -22,6 +22,7 @@ FOLDS: Final[Mapping[type, Callable[[State, Any, Record], None]]] = {
     events.JobPriorityChanged: jobs.on_priority_changed,
     events.JobUnblocked: jobs.on_unblocked,
     events.JobDeleted: jobs.on_deleted,
+    events.JobRetired: jobs.on_retired,
     events.JobClaimed: claims.on_claimed,
     events.JobCompleted: claims.on_completed,
     events.JobFailed: claims.on_failed,

@@ -8,6 +8,7 @@ from projections.events import (
     JobDue,
     JobExpired,
     JobPriorityChanged,
+    JobRetired,
     JobRetried,
     JobUnblocked,
     Record,
@@ -116,3 +117,10 @@ def on_priority_changed(state: State, event: JobPriorityChanged, record: Record)
 def on_deleted(state: State, event: JobDeleted, record: Record) -> None:
     """Gone, in whatever status it was."""
     state.remove_job(state.tables.jobs[event.job])
+
+
+def on_retired(state: State, event: JobRetired, record: Record) -> None:
+    """Gone, in the status in which it had ended."""
+    job = state.tables.jobs[event.job]
+    moved(job.status, "job.retired", job.status)
+    state.remove_job(job)

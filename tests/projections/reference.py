@@ -34,6 +34,7 @@ class Model:
                 "worker": None,
                 "lease_ends": None,
                 "attempts": 0,
+                "ended": None,
             }
         )
 
@@ -54,7 +55,7 @@ class Model:
             job["status"], job["wakes"] = "pending", None
             return True
         if expires is not None and expires <= now:
-            job["status"], job["wakes"] = "cancelled", None
+            self.cancel(job, now)
             return True
         return False
 
@@ -79,8 +80,23 @@ class Model:
         held = job["status"] == "processing" and job["worker"] == worker
         return "ok" if held else "lease"
 
-    def complete(self, job: dict[str, Any]) -> None:
-        job["status"], job["lease_ends"] = "completed", None
+    def complete(self, job: dict[str, Any], now: int) -> None:
+        job["status"], job["lease_ends"], job["ended"] = "completed", None, now
+
+    def cancel(self, job: dict[str, Any], now: int) -> None:
+        job["status"], job["wakes"], job["ended"] = "cancelled", None, now
+
+    def retire(self, now: int, keep_secs: int, keep_jobs: int, limit: int) -> set[str]:
+        """Drop what is over age or over the count, oldest first; give their ids."""
+        finished = [job for job in self.jobs if job["ended"] is not None]
+        finished.sort(key=lambda job: (job["ended"], job["id"]))
+        gone: set[str] = set()
+        for job in finished:
+            many = len(finished) - len(gone) > keep_jobs
+            if len(gone) < limit and (many or job["ended"] + keep_secs * SECOND <= now):
+                gone.add(job["id"])
+                self.jobs.remove(job)
+        return gone
 
     def fail(self, job: dict[str, Any], now: int) -> None:
         wait_secs = min(self.base_secs * 2 ** job["retries"], self.cap_secs)

@@ -10,14 +10,15 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec import Raw
+from msgspec.structs import replace
 
-from projections.decide import Policy, actions, claims, jobs, queues, settlements
+from projections.decide import Policy, actions, claims, jobs, queues, retention, settlements
 from projections.decide.actions import Action
 from projections.digest import digest
 from projections.entities import Job
 from projections.errors import Refused
 from projections.events import JobCreated, JobEvent
-from projections.lifecycle import ACTIVE, TERMINAL, WAITING, Status
+from projections.lifecycle import ACTIVE, FINISHED, TERMINAL, WAITING, Status
 from projections.moments import EPOCH
 from projections.specs import (
     BulkCompletion,
@@ -181,6 +182,26 @@ class Storm(RuleBasedStateMachine):
     def retry(self, pick: int) -> None:
         for job in self.picked(pick, among=frozenset({Status.DEADLETTER})):
             self.attempt(jobs.retry, job.id)
+
+    @rule(keep=st.none() | st.integers(0, 120), count=st.integers(0, 6), limit=st.integers(1, 4))
+    def retire(self, keep: int | None, count: int, limit: int) -> None:
+        now, kept = self.bench.clock(), None if keep is None else keep * 10**6
+        policy = replace(self.bench.policy, keep_finished_us=kept, keep_finished_jobs=count)
+        everyone = list(self.bench.state.tables.jobs.values())
+        ended = sorted(
+            (job.completed_at or 0, job.id) for job in everyone if job.status in FINISHED
+        )
+        doomed = [
+            job_id
+            for place, (at, job_id) in enumerate(ended)
+            if place < len(ended) - count or (kept is not None and at + kept <= now)
+        ]
+        next_us = retention.next_retirement(self.bench.state, policy)
+        assert (next_us is not None and next_us <= now) == bool(doomed)
+        self.bench.policy = policy
+        assert self.bench.retire(limit) == len(doomed[:limit])
+        gone = {job.id for job in everyone} - self.bench.state.tables.jobs.keys()
+        assert gone == set(doomed[:limit])
 
     @rule(secs=st.integers(0, 90))
     def wait(self, secs: int) -> None:

@@ -56,7 +56,7 @@ def test_a_record_comes_back_from_its_bytes() -> None:
     record = Record(3, 5, "key_1", "r", (event,))
     body = encode(record)
     assert body == (
-        b'{"v":2,"at":5,"by":"key_1","req":"r","events":'
+        b'{"v":3,"at":5,"by":"key_1","req":"r","events":'
         b'[{"type":"job.failed","job":"j1","worker":"w","error":"\xc3\xa9","retry_at":7,"prev":2}]}'
     )
     assert decode(3, body) == record
@@ -102,7 +102,7 @@ def test_every_field_of_every_event_comes_back(kind: type) -> None:
     ("body", "says"),
     [
         (b'{"v":1,"at":1,"by":"k","req":"","events":[{"type":"job.teleported"}]}', "teleported"),
-        (b'{"v":99,"at":1,"by":"k","req":"","events":[{"type":"x"}]}', "vocabulary 99, this is 2"),
+        (b'{"v":99,"at":1,"by":"k","req":"","events":[{"type":"x"}]}', "vocabulary 99, this is 3"),
         (b'{"v":99,"at":1,"by":"k","req":"","events":[]}', "vocabulary 99"),
         (b'{"at":1}', "not a record"),
         (b"[]", "not a record"),

@@ -13,6 +13,7 @@ from projections.fold import refold
 from projections.state import State
 from tests.golden.facts import facts
 from tests.golden.facts_v2 import facts_v2
+from tests.golden.facts_v3 import facts_v3
 from tools.indexes import differences
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -53,10 +54,16 @@ EVENTS_OF_VOCABULARY_2 = {
     "bulk.applied",
 }
 
+EVENTS_OF_VOCABULARY_3 = {"job.retired"}
+
 
 @pytest.mark.parametrize(
     ("version", "add_up", "events"),
-    [(1, facts, EVENTS_OF_VOCABULARY_1), (2, facts_v2, EVENTS_OF_VOCABULARY_2)],
+    [
+        (1, facts, EVENTS_OF_VOCABULARY_1),
+        (2, facts_v2, EVENTS_OF_VOCABULARY_2),
+        (3, facts_v3, EVENTS_OF_VOCABULARY_3),
+    ],
 )
 def test_a_vocabulary_still_means_what_it_meant(
     version: int, add_up: Callable[[State], dict[str, Any]], events: set[str]
@@ -78,4 +85,4 @@ def test_a_vocabulary_still_means_what_it_meant(
 
 def test_every_event_is_in_the_golden_log_of_some_vocabulary() -> None:
     tags = {kind.__struct_config__.tag for kind in get_args(Event)}
-    assert tags == EVENTS_OF_VOCABULARY_1 | EVENTS_OF_VOCABULARY_2
+    assert tags == EVENTS_OF_VOCABULARY_1 | EVENTS_OF_VOCABULARY_2 | EVENTS_OF_VOCABULARY_3

@@ -12,7 +12,7 @@ from projections.decide.settlements import LEASE_EXPIRED_DEAD, LEASE_EXPIRED_RET
 from projections.digest import digest
 from projections.entities import Job
 from projections.errors import Conflict, LeaseExpired, NotFound, Refused
-from projections.lifecycle import ACTIVE, MOVES, TERMINAL, IllegalMove, Status, may, moved
+from projections.lifecycle import ACTIVE, FINISHED, MOVES, TERMINAL, IllegalMove, Status, may, moved
 from projections.moments import EPOCH
 from projections.specs import Completion, Extension, Failure
 from tests.build import Bench, a_job
@@ -37,9 +37,12 @@ def test_statuses_are_either_active_or_terminal() -> None:
     assert not ACTIVE & TERMINAL
 
 
-def test_nothing_leads_out_of_completed_or_cancelled() -> None:
-    ends = {status for status in Status if not any(start is status for start, _ in MOVES)}
-    assert ends == {Status.COMPLETED, Status.CANCELLED}
+def test_nothing_leads_out_of_completed_or_cancelled_but_out_of_the_state() -> None:
+    left = {start for (start, _), ends in MOVES.items() if ends != {start}}
+    ends = set(Status) - left
+    assert ends == FINISHED
+    assert {event for start, event in MOVES if start in FINISHED} == {"job.retired"}
+    assert {start for start, event in MOVES if event == "job.retired"} == FINISHED
 
 
 def job_in(bench: Bench, status: Status) -> Job:

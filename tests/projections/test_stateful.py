@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from projections.decide import Policy, jobs, queues
 from projections.digest import digest
@@ -52,6 +53,7 @@ def indexes(state: State) -> dict[str, Any]:
         "shelves": shelves,
         "agenda": sorted(state.agenda.due(1 << 62)),
         "next_due": state.agenda.next_due(),
+        "finished": list(state.finished.in_order()),
         "idempotency": {key: job.id for key, job in state.idempotency.items()},
         "tags": {key: sorted(found) for key, found in state.tags.items()},
         "keys": sorted(state.keys_by_hash),
@@ -156,7 +158,7 @@ class QueueMachine(RuleBasedStateMachine):
         command(job, worker)
         now = self.bench.clock()
         if verb == "complete":
-            self.model.complete(known)
+            self.model.complete(known, now)
         elif verb == "fail":
             self.model.fail(known, now)
         else:
@@ -168,7 +170,7 @@ class QueueMachine(RuleBasedStateMachine):
         known, job = self.picked(pick)
         if known["status"] in {"pending", "scheduled"}:
             self.bench.do(jobs.cancel, job.id)
-            known["status"], known["wakes"] = "cancelled", None
+            self.model.cancel(known, self.bench.clock())
         else:
             with pytest.raises(Conflict):
                 self.bench.do(jobs.cancel, job.id)
@@ -209,6 +211,15 @@ class QueueMachine(RuleBasedStateMachine):
         self.bench.do(queues.resume, queue)
         self.model.paused.discard(queue)
 
+    @rule(keep=st.integers(0, 90), count=st.integers(0, 4), limit=st.integers(1, 3))
+    def retire(self, keep: int, count: int, limit: int) -> None:
+        self.bench.policy = replace(
+            self.bench.policy, keep_finished_us=keep * 1_000_000, keep_finished_jobs=count
+        )
+        gone = self.model.retire(self.bench.clock(), keep, count, limit)
+        assert self.bench.retire(limit) == len(gone)
+        assert not gone & self.bench.state.tables.jobs.keys()
+
     @rule(secs=st.integers(0, 60))
     def pass_time(self, secs: int) -> None:
         self.bench.clock.advance(secs)
@@ -224,6 +235,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def agrees_with_the_model(self) -> None:
+        assert len(self.bench.state.tables.jobs) == len(self.model.jobs)
         for known in self.model.jobs:
             job = self.bench.job(known["id"])
             assert (job.status.value, job.retry_count, job.priority, job.due_at) == (

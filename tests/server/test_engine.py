@@ -20,7 +20,7 @@ STRANGE = [
     b'{"v":1,"at":1,"by":"x","req":"","events":[{"type":"job.due","job":"nobody"}]}',
     b'{"v":1,"at":1,"by":"x","req":"","events":[{"type":"key.revoked","key":"nobody"}]}',
     b'{"v":1,"at":-1,"by":"x","req":"","events":[]}',
-    b'{"v":3,"at":1,"by":"x","req":"","events":[]}',
+    b'{"v":99,"at":1,"by":"x","req":"","events":[]}',
 ]
 CALLER = Caller("default", "key_test", "req")
 

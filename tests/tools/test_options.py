@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from eventlog import SyncMode
+from projections.decide import Policy
+from server.duration import Duration
 from server.settings import Settings
 from tools.options import Point, PointType, env_name, setting_fields, settings_of, settings_options
 from tools.serve import serve
@@ -27,6 +29,8 @@ VALUES = {
     "retry_jitter": ("0.25", 0.25),
     "rate_limit": ("7", 7),
     "rate_burst": ("8", 8),
+    "keep_finished": ("12h", Duration("12h")),
+    "keep_finished_jobs": ("0", 0),
     "strict_queue_names": ("true", True),
     "require_lease_id": ("1", True),
     "pending_bytes_max": ("9", 9),
@@ -91,6 +95,8 @@ def test_every_setting_is_read_from_its_option(name: str) -> None:
         ["--segment-bytes", "4095"],
         ["--drain-secs", "-1"],
         ["--body-bytes-max", "33554431"],
+        ["--keep-finished", "a week"],
+        ["--keep-finished-jobs", "-1"],
     ],
 )
 def test_what_is_out_of_bounds_is_wrong_use(args: list[str]) -> None:
@@ -116,3 +122,33 @@ def test_points_include_themselves() -> None:
     assert Point(at_us=5).includes(9, 5)
     assert Point(at_us=5).precedes(1, 5)
     assert not Point(position=5).precedes(4, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "us"),
+    [
+        ("0s", 0),
+        ("30s", 30_000_000),
+        ("15m", 900_000_000),
+        ("12h", 43_200_000_000),
+        ("7d", 604_800_000_000),
+        ("forever", None),
+    ],
+)
+def test_a_length_of_time_is_a_number_and_a_unit_or_for_ever(text: str, us: int | None) -> None:
+    settings = settings_from("--keep-finished", text)
+    assert (settings.keep_finished.us, str(settings.keep_finished)) == (us, text)
+    assert settings.policy().keep_finished_us == us
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", "d", "7 d", "7D", "1.5h", "-1d", "7d\n", "1w", "\u0667d"]
+)
+def test_what_is_no_length_of_time_is_told(text: str) -> None:
+    result = CliRunner().invoke(serve, ["--keep-finished", text])
+    assert result.exit_code == 2
+    assert "is no length of time: 30s, 15m, 12h, 7d or forever" in result.output
+
+
+def test_the_defaults_of_settings_and_policy_are_the_same() -> None:
+    assert Settings().policy() == Policy()
