@@ -35,7 +35,9 @@ class LogStat(Struct, frozen=True):
     epoch: int
     sync: SyncMode
     segments: int
+    """found at the start and begun since, whatever has become of them"""
     bytes: int
+    """of text in them"""
     last: int
     durable: int
     synced: int

@@ -61,6 +61,19 @@ class Settings(Struct, frozen=True, kw_only=True):
     keep_finished_jobs: Annotated[
         int, Meta(ge=0, description="How many of them are kept; the rest goes, oldest first.")
     ] = bounds.KEPT_FINISHED_JOBS_DEFAULT
+    snapshot_records: Annotated[
+        int, Meta(ge=0, description="Make a snapshot after so many records; 0 for never.")
+    ] = 1_000_000
+    snapshot_age: Annotated[
+        Duration, Meta(description="Make one after so long, if anything happened.")
+    ] = Duration("1h")
+    compress_log: Annotated[
+        bool, Meta(description="Compress sealed segments after each snapshot.")
+    ] = False
+    keep_log: Annotated[
+        Duration,
+        Meta(description="Remove older segments that two snapshots cover; by default none, ever."),
+    ] = Duration("forever")
     strict_queue_names: Annotated[
         bool, Meta(description="Allow only lowercase letters, digits and hyphens, at most 64.")
     ] = False

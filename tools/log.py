@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from eventlog import LogDamaged, Reader, SegmentInfo, verify
+from eventlog import LogDamaged, Reader, SegmentInfo, SnapshotStore, verify
 from eventlog.frame import chain_hex
 from projections.moments import to_text
 from tools import logkeeping, output
@@ -53,7 +53,7 @@ def _filters(command: F) -> F:
 def stat(data_dir: Path, as_json: bool) -> None:
     """Show positions, segments and the head of the hash chain."""
     reader = Reader(data_dir)
-    segments, first = reader.segments(), reader.first
+    segments, first, used = reader.segments(), reader.first, reader.usage()
     walker = reader.walk(segments[-1].base - 1 if segments else 0)
     while walker.next():
         pass
@@ -69,8 +69,11 @@ def stat(data_dir: Path, as_json: bool) -> None:
         "epoch": 0 if cursor is None else cursor.header.epoch,
         "chain": "" if cursor is None else chain_hex(cursor.state).decode(),
         "bytes": sum(segment.bytes for segment in segments),
-        "file_bytes": sum(segment.file_bytes for segment in segments),
-        "quarantine_bytes": reader.quarantine_bytes(),
+        "file_bytes": used.log_bytes,
+        "compressed_segments": used.compressed_segments,
+        "snapshots": SnapshotStore(data_dir, reader.identity.cluster).positions(),
+        "snapshot_bytes": used.snapshot_bytes,
+        "quarantine_bytes": used.quarantine_bytes,
         "unfinished_bytes": 0 if walker.torn is None else walker.torn.bytes,
     }
     if as_json:

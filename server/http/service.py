@@ -1,10 +1,12 @@
 """What every handler needs of the running server, under one typed application key."""
 
 import asyncio
+from collections.abc import Callable, Iterator
 
 from aiohttp import web
 
 from server.clock import monotonic_us
+from server.diskuse import NOTHING, DiskUse
 from server.engine import Engine
 from server.http.description import Description
 from server.http.intake import Intake
@@ -13,6 +15,7 @@ from server.lag import LoopLag
 from server.metrics import Counts, Metrics
 from server.pressure import Pressure
 from server.settings import Settings
+from server.snapshotter import Snapshotter
 from server.tally import JobTally, LogMeter, Requests, RouteTally
 from server.waiting import WaitingRoom
 
@@ -48,6 +51,8 @@ class Service:
         self.requests: Requests = Requests(RouteTally)
         self.lag = LoopLag()
         self.server: web.Server | None = None
+        self.snapshotter = Snapshotter.never(engine.log, engine.now_us)
+        self.disk_use = DiskUse(lambda: NOTHING)
         self.metrics = Metrics(engine, Counts(JobTally(engine), self.requests, meter, self.lag))
         self._publish()
         self.draining = False
@@ -62,6 +67,32 @@ class Service:
         gauge = self.metrics.gauge
         gauge("spoolog_connections_open", "Connections open", self._open_connections)
         gauge("spoolog_claims_waiting", "Claims that wait for a job", lambda: len(self.waiting))
+
+        for name, text, read in self._storage():
+            gauge(name, text, read)
+
+    def _storage(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
+        """Tell what is on disk, and what is kept in memory of what has ended."""
+        yield "spoolog_disk_free_bytes", "Free space", lambda: self.pressure.free_bytes or 0
+        yield "spoolog_log_first_position", "First record there", lambda: self.disk_use.now.first
+        yield "spoolog_log_segments", "Segments on disk", lambda: self.disk_use.now.segments
+        yield "spoolog_log_file_bytes", "The log on disk", lambda: self.disk_use.now.log_bytes
+        yield (
+            "spoolog_log_compressed_bytes",
+            "Compressed",
+            lambda: self.disk_use.now.compressed_bytes,
+        )
+        yield (
+            "spoolog_quarantine_bytes",
+            "Cut from logs",
+            lambda: self.disk_use.now.quarantine_bytes,
+        )
+        yield "spoolog_snapshots", "Snapshots there", lambda: self.disk_use.now.snapshots
+        yield "spoolog_snapshot_bytes", "Their size", lambda: self.disk_use.now.snapshot_bytes
+        yield "spoolog_snapshot_position", "Of the newest", lambda: self.snapshotter.position
+        yield "spoolog_snapshot_age_seconds", "Of the newest", lambda: self.snapshotter.age_secs
+        yield "spoolog_snapshots_made", "Since the start", lambda: self.snapshotter.made
+        yield "spoolog_snapshots_failed", "Since the start", lambda: self.snapshotter.failures
 
     def _open_connections(self) -> int:
         return 0 if self.server is None else len(self.server.connections)

@@ -11,29 +11,24 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from eventlog import LogFailed, Reader
 from server.settings import Settings
-from tests.tools.workbench import KEY, ROOT, command, finished, server, spoolog, write_story
+from tests.tools.workbench import (
+    KEY,
+    ROOT,
+    ask,
+    command,
+    finished,
+    listening,
+    server,
+    spoolog,
+    write_story,
+)
 from tools import serve
-
-
-def ask(url: str, method: str, path: str, body: object = None, key: str = KEY) -> tuple[int, Any]:
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
-    try:
-        text = None if body is None else json.dumps(body)
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        connection.request(method, "/api/v1" + path, body=text, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read() or b"null")
-    finally:
-        connection.close()
 
 
 def created_until_the_end(url: str) -> Iterator[str]:
@@ -45,14 +40,6 @@ def created_until_the_end(url: str) -> Iterator[str]:
         assert status == 201
         yield created["id"]
     pytest.fail("the server did not end")
-
-
-def listening(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    match = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", line)
-    assert match is not None, line
-    return match[1]
 
 
 def test_first_start_shows_its_key_once_with_a_line_that_works(tmp_path: Path) -> None:
