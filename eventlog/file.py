@@ -20,6 +20,7 @@ from eventlog.directory import (
     bases,
     initialise,
     read_identity,
+    read_start,
     state_between,
     survey_around,
     write_identity,
@@ -133,6 +134,12 @@ class FileLog:
             meter=meter,
             start_writer=start_writer,
         )
+
+    @property
+    def first(self) -> int:
+        """The first position that is there, as the disk says: another process lets records expire."""
+        start = read_start(self._disk, self._home)
+        return 1 if start is None else start.first
 
     @property
     def last(self) -> int:

@@ -52,6 +52,11 @@ class Log(Protocol):
     """An append-only sequence of records with one writer."""
 
     @property
+    def first(self) -> int:
+        """The first position that is there, or will be: more than 1 when older ones have expired."""
+        ...
+
+    @property
     def last(self) -> int:
         """The last position appended, or found when the log was opened; 0 when empty."""
         ...

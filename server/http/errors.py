@@ -30,6 +30,7 @@ STATUS: Final[Mapping[type[Refused], int]] = {
     TooSlow: 408,
     errors.Conflict: 409,
     errors.LeaseExpired: 409,
+    errors.Expired: 410,
     errors.TooLarge: 413,
     errors.Missing: 422,
     TooManyRequests: 429,
