@@ -14,6 +14,7 @@ from aiohttp import web
 from projections import bounds
 from server.engine import Engine
 from server.http import routes
+from server.http.connections import BACKLOG, Runner
 from server.http.describe import described
 from server.http.service import SERVICE, Service
 from server.pressure import watch_log, watch_space
@@ -75,12 +76,10 @@ async def serve(
 
     """
     app = build_app(engine, secret, settings, free_bytes=free_bytes, on_stuck=on_stuck)
-    runner = web.AppRunner(
-        app, handle_signals=False, access_log=None, shutdown_timeout=settings.drain_secs
-    )
+    runner = Runner(app, settings, handle_signals=False, shutdown_timeout=settings.drain_secs)
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
         host, port = runner.addresses[0][:2]
         on_listening(host, port)
         await _until_stopped(app[SERVICE], stop)

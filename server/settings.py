@@ -75,6 +75,16 @@ class Settings(Struct, frozen=True, kw_only=True):
             description="Request bodies that may be on their way in at one time, in bytes.",
         ),
     ] = 256 * bounds.MIB
+    connections_max: Annotated[
+        int, Meta(ge=1, description="Connections that may be open at one time.")
+    ] = 12_000
+    head_secs: Annotated[
+        float, Meta(ge=1, description="Longest time that a request's head may take.")
+    ] = 15.0
+    idle_secs: Annotated[
+        float,
+        Meta(ge=1, description="A connection on which nothing happens for this long is closed."),
+    ] = 75.0
     body_secs: Annotated[
         float, Meta(ge=1, description="Longest time that a request's body may take.")
     ] = 60.0

@@ -14,6 +14,16 @@ from server.settings import Settings
 from server.waiting import WaitingRoom
 
 
+class Traffic:
+    """Figures of the connections."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.turned_away = 0
+        self.late_heads = 0
+        self.unread_aborts = 0
+
+
 class Service:
     """The engine, the secret of the key hashes, and whether the server is on its way out."""
 
@@ -25,6 +35,7 @@ class Service:
         self.description = description
         self.limiter = Limiter(settings.rate_limit, settings.rate_burst)
         self.intake = Intake(bytes_max=settings.body_bytes_max, secs=settings.body_secs)
+        self.traffic = Traffic()
         self.pressure = Pressure(
             engine.log,
             pending_bytes_max=settings.pending_bytes_max,

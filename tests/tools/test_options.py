@@ -31,6 +31,9 @@ VALUES = {
     "require_lease_id": ("1", True),
     "pending_bytes_max": ("9", 9),
     "body_bytes_max": ("33554433", 33_554_433),
+    "connections_max": ("9", 9),
+    "head_secs": ("1.5", 1.5),
+    "idle_secs": ("1.5", 1.5),
     "body_secs": ("1.5", 1.5),
     "disk_reserve_bytes": ("0", 0),
     "stuck_disk_secs": ("0", 0.0),
@@ -90,6 +93,7 @@ def test_every_setting_is_read_from_its_option(name: str) -> None:
         ["--segment-bytes", "4095"],
         ["--drain-secs", "-1"],
         ["--body-bytes-max", "33554431"],
+        ["--head-secs", "0.9"],
     ],
 )
 def test_what_is_out_of_bounds_is_wrong_use(args: list[str]) -> None:
