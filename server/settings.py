@@ -64,6 +64,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     rate_burst: Annotated[int, Meta(ge=1, description="Requests that it may send at once.")] = (
         200_000
     )
+    auth_failures_per_min: Annotated[
+        int,
+        Meta(ge=0, description="Wrong API keys a minute that an address may send; 0 for any."),
+    ] = 60
     pending_bytes_max: Annotated[
         int,
         Meta(ge=1, description="Commands are refused while more than this waits for the disk."),

@@ -7,6 +7,7 @@ from aiohttp import web
 from server.clock import monotonic_us
 from server.engine import Engine
 from server.http.description import Description
+from server.http.guessing import Guessing
 from server.http.intake import Intake
 from server.http.ratelimit import Limiter
 from server.pressure import Pressure
@@ -34,6 +35,7 @@ class Service:
         self.secret = secret
         self.description = description
         self.limiter = Limiter(settings.rate_limit, settings.rate_burst)
+        self.guessing = Guessing(settings.auth_failures_per_min, engine.now_us)
         self.intake = Intake(bytes_max=settings.body_bytes_max, secs=settings.body_secs)
         self.traffic = Traffic()
         self.pressure = Pressure(

@@ -29,6 +29,7 @@ VALUES = {
     "rate_burst": ("8", 8),
     "strict_queue_names": ("true", True),
     "require_lease_id": ("1", True),
+    "auth_failures_per_min": ("0", 0),
     "pending_bytes_max": ("9", 9),
     "body_bytes_max": ("33554433", 33_554_433),
     "connections_max": ("9", 9),
