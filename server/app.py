@@ -15,6 +15,7 @@ from projections import bounds
 from server.diskuse import DiskUse
 from server.engine import Engine
 from server.http import routes
+from server.http.connections import BACKLOG, Runner
 from server.http.describe import described
 from server.http.service import SERVICE, Service
 from server.lag import watch_loop
@@ -103,13 +104,10 @@ async def serve(
         snapshotter=snapshotter,
         disk_use=disk_use,
     )
-    runner = web.AppRunner(
-        app, handle_signals=False, access_log=None, shutdown_timeout=settings.drain_secs
-    )
+    runner = Runner(app, settings, handle_signals=False, shutdown_timeout=settings.drain_secs)
     await runner.setup()
-    app[SERVICE].server = runner.server
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
         host, port = runner.addresses[0][:2]
         on_listening(host, port)
         await _until_stopped(app[SERVICE], stop)

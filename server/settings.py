@@ -91,6 +91,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="Who reads /metrics must bear this. Without it, everyone may."),
     ] = None
+    auth_failures_per_min: Annotated[
+        int,
+        Meta(ge=0, description="Wrong API keys a minute that an address may send; 0 for any."),
+    ] = 60
     pending_bytes_max: Annotated[
         int,
         Meta(ge=1, description="Commands are refused while more than this waits for the disk."),
@@ -102,6 +106,16 @@ class Settings(Struct, frozen=True, kw_only=True):
             description="Request bodies that may be on their way in at one time, in bytes.",
         ),
     ] = 256 * bounds.MIB
+    connections_max: Annotated[
+        int, Meta(ge=1, description="Connections that may be open at one time.")
+    ] = 12_000
+    head_secs: Annotated[
+        float, Meta(ge=1, description="Longest time that a request's head may take.")
+    ] = 15.0
+    idle_secs: Annotated[
+        float,
+        Meta(ge=1, description="A connection on which nothing happens for this long is closed."),
+    ] = 75.0
     body_secs: Annotated[
         float, Meta(ge=1, description="Longest time that a request's body may take.")
     ] = 60.0

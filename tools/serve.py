@@ -119,7 +119,9 @@ async def _start(settings: Settings, stop: asyncio.Event) -> Started | None:
 async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> None:
     # Imported here: everything above must be able to say what is wrong without an HTTP library.
     from server.app import serve as serve_http  # noqa: PLC0415
+    from tools.descriptors import make_room  # noqa: PLC0415
 
+    make_room(settings.connections_max)
     started.engine.on_broken = die_broken
     report_start(started, settings)
     # A full collection over all jobs would stop the server for longer than any sync takes.

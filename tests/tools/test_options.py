@@ -37,8 +37,12 @@ VALUES = {
     "keep_log": ("30d", Duration("30d")),
     "strict_queue_names": ("true", True),
     "require_lease_id": ("1", True),
+    "auth_failures_per_min": ("0", 0),
     "pending_bytes_max": ("9", 9),
     "body_bytes_max": ("33554433", 33_554_433),
+    "connections_max": ("9", 9),
+    "head_secs": ("1.5", 1.5),
+    "idle_secs": ("1.5", 1.5),
     "body_secs": ("1.5", 1.5),
     "disk_reserve_bytes": ("0", 0),
     "stuck_disk_secs": ("0", 0.0),
@@ -101,6 +105,7 @@ def test_every_setting_is_read_from_its_option(name: str) -> None:
         ["--body-bytes-max", "33554431"],
         ["--keep-finished", "a week"],
         ["--keep-finished-jobs", "-1"],
+        ["--head-secs", "0.9"],
     ],
 )
 def test_what_is_out_of_bounds_is_wrong_use(args: list[str]) -> None:

@@ -320,3 +320,31 @@ def test_disk_that_hangs_ends_the_server_with_74(tmp_path: Path) -> None:
     assert process.returncode == 74
     assert re.search(rf"spoolog: the disk of {tmp_path} has taken nothing for \d+ s", errors)
     assert "Traceback" not in errors
+
+
+FEW_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 1_000))
+from tools.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("connections", "warned"), [(616, False), (617, True)])
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs prlimit (Linux)")
+def test_limit_of_open_files_is_raised_and_told_when_too_low(
+    tmp_path: Path, connections: int, warned: bool
+) -> None:
+    start = [sys.executable, "-c", FEW_FILES, "serve", "--port", "0", "--data-dir", str(tmp_path)]
+    with subprocess.Popen(
+        [*start, "--connections-max", str(connections)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SPOOLOG_API_KEY": KEY},
+        cwd=ROOT,
+    ) as process:
+        listening(process)
+        assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (1_000, 1_000)
+        errors = finished(process, after=signal.SIGTERM)
+    assert ("warning: at most 1000 files may be open" in errors) == warned
