@@ -32,6 +32,8 @@ class Home:
         self.meta = directory / "meta.json"
         self.mark = directory / "DURABLE"
         self.quarantine = directory / "quarantine"
+        self.snapshots = directory / "snapshots"
+        self.start = self.log / "START"
 
     def segment(self, base: int) -> Path:
         """Give the path of the segment that starts at `base`."""
@@ -161,7 +163,7 @@ def survey_around(disk: Disk, home: Home, cluster: str, position: int) -> list[S
         raise LogDamaged(home.segment(1), 0, 1, position, "its segment is missing")
     if index == 0:
         return [load_segment(disk, home, names[0], cluster, None)]
-    previous = _describe(disk, home, names[index - 1], cluster)
+    previous = describe(disk, home, names[index - 1], cluster)
     return [previous, load_segment(disk, home, names[index], cluster, previous)]
 
 
@@ -174,14 +176,20 @@ def load_segment(
         LogDamaged: it does not.
 
     """
-    segment = _describe(disk, home, base, cluster)
+    segment = describe(disk, home, base, cluster)
     objection = _objection(segment.header, cluster, previous)
     if objection is not None:
         raise LogDamaged(segment.path, 0, 1, base, objection)
     return segment
 
 
-def _describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
+def describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
+    """Describe one segment by itself.
+
+    Raises:
+        LogDamaged: its header cannot be read, or is another's.
+
+    """
     path = home.segment(base)
     first, newline, _ = disk.read(path, 0, _EDGE_BYTES).partition(b"\n")
     header = parse_header(first) if newline else None

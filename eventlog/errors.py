@@ -37,6 +37,10 @@ class Locked(LogError):
         super().__init__(f"{directory} is in use by another process ({holder or 'unknown'})")
 
 
+class BackupRefused(LogError):
+    """The directory cannot take a backup of this log without losing what it holds."""
+
+
 class LogFailed(LogError):
     """A write or a sync failed: nothing more can be made durable by this process."""
 

@@ -19,7 +19,7 @@ from tools.output import Misuse, Problem
 
 VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("tools.serve:serve", "Run the server."),
-    "log": ("tools.log:log", "Look at the log: stat, cat, tail, verify."),
+    "log": ("tools.log:log", "Look at the log or copy it: stat, cat, tail, verify, archive."),
     "history": ("tools.history:history", "Tell the life of one job."),
     "replay": ("tools.replay:replay", "Fold the log from scratch; compare with a running server."),
     "bench": ("tools.bench.command:bench", "Measure this machine against the targets."),

@@ -1,6 +1,6 @@
 """``spoolog log``: stat, cat, tail, verify. Reads the log beside a running server; changes nothing.
 
-How a record is chosen and worded stands in ``tools.lines``; what makes a log sound, in
+``archive`` is a module of its own. How a record is chosen and worded stands in ``tools.lines``; what makes a log sound, in
 ``eventlog.verify``.
 """
 
@@ -17,6 +17,7 @@ from eventlog import LogDamaged, Reader, SegmentInfo, verify
 from eventlog.frame import chain_hex
 from projections.moments import to_text
 from tools import output
+from tools.archive import archive
 from tools.lines import Shown, Wanted, document, readable, select
 from tools.open import last_known
 from tools.options import Point, PointType, data_dir_option, json_option
@@ -27,7 +28,10 @@ POLL_SECS: Final = 0.1
 
 @click.group()
 def log() -> None:
-    """Look at the log. Works beside a running server and changes nothing."""
+    """Look at the log, or copy it. Works beside a running server and changes nothing."""
+
+
+log.add_command(archive)
 
 
 def _filters(command: F) -> F:

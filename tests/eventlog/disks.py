@@ -8,6 +8,7 @@ class _File:
     def __init__(self) -> None:
         self.data = b""
         self.synced = b""
+        self.private = False
 
 
 class MemoryDisk:
@@ -58,6 +59,9 @@ class MemoryDisk:
             other.put(path, kept)
         return other
 
+    def is_private(self, path: Path) -> bool:
+        return self._files[path].private
+
     @property
     def open_files(self) -> int:
         return len(self._open) + len(self._locked)
@@ -78,10 +82,15 @@ class MemoryDisk:
         return [path.name for path in self._files if path.parent == directory]
 
     def size(self, path: Path) -> int:
-        return len(self._files[path].data)
+        return len(self._existing(path).data)
 
     def read(self, path: Path, offset: int, size_max: int) -> bytes:
-        return self._files[path].data[offset : offset + size_max]
+        return self._existing(path).data[offset : offset + size_max]
+
+    def _existing(self, path: Path) -> _File:
+        if path not in self._files:
+            raise FileNotFoundError(path)
+        return self._files[path]
 
     def make_directory(self, path: Path) -> bool:
         if path in self._directories:
@@ -95,6 +104,11 @@ class MemoryDisk:
         self._call("create")
         self._files[path] = _File()
         return self._opened(self._files[path])
+
+    def create_private(self, path: Path) -> int:
+        fd = self.create(path)
+        self._files[path].private = True
+        return fd
 
     def open_append(self, path: Path) -> int:
         return self._opened(self._files[path])
