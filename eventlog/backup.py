@@ -181,7 +181,9 @@ class _Backup:
             if name in names:
                 content = chunks_of(disk, source.directory / name)
                 put(disk, target.directory / name, content, private=True)
-        put(disk, target.meta, chunks_of(disk, source.meta))
+        for path in (source.repairs, source.meta):
+            if path.name in names:
+                put(disk, target.directory / path.name, chunks_of(disk, path))
         # A copy keeps what the source lets expire, so it begins where it once began.
         if source.start.name in disk.names(source.log) and not bases(disk, target):
             put(disk, target.start, chunks_of(disk, source.start))

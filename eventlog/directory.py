@@ -19,7 +19,7 @@ _SUFFIX: Final = ".log"
 _NAME_DIGITS: Final = 20
 _EDGE_BYTES: Final = 4096
 """more than a header or a footer needs"""
-_UPGRADE: Final = "Use a version of Spoolog that knows it; nothing was changed."
+UPGRADE: Final = "Use a version of Spoolog that knows it; nothing was changed."
 
 
 class Home:
@@ -32,6 +32,7 @@ class Home:
         self.meta = directory / "meta.json"
         self.mark = directory / "DURABLE"
         self.quarantine = directory / "quarantine"
+        self.repairs = directory / "repairs.log"
         self.snapshots = directory / "snapshots"
         self.start = self.log / "START"
 
@@ -112,7 +113,7 @@ def read_identity(disk: Disk, home: Home) -> Identity | None:
     except (MsgspecError, ValueError, RecursionError) as error:
         raise LogDamaged(home.meta, 0, 1, 0, f"it cannot be read ({error})") from error
     if identity.format != FORMAT:
-        raise LogDamaged(home.meta, 0, 1, 0, f"format {identity.format} is unknown", hint=_UPGRADE)
+        raise LogDamaged(home.meta, 0, 1, 0, f"format {identity.format} is unknown", hint=UPGRADE)
     return identity
 
 
@@ -197,7 +198,7 @@ def describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
         raise LogDamaged(path, 0, 1, base, "the segment's header cannot be read")
     if header.format != FORMAT:
         reason = f"format {header.format} (written by {header.writer}) is unknown"
-        raise LogDamaged(path, 0, 1, base, reason, hint=_UPGRADE)
+        raise LogDamaged(path, 0, 1, base, reason, hint=UPGRADE)
     if header.cluster != cluster:
         reason = f"the segment belongs to another log (cluster {header.cluster})"
         raise LogDamaged(path, 0, 1, base, reason)

@@ -41,6 +41,10 @@ class BackupRefused(LogError):
     """The directory cannot take a backup of this log without losing what it holds."""
 
 
+class RepairRefused(LogError):
+    """The log is not damaged there, or no cut would cure it; nothing was changed."""
+
+
 class LogFailed(LogError):
     """A write or a sync failed: nothing more can be made durable by this process."""
 
@@ -50,7 +54,10 @@ class LogFailed(LogError):
         super().__init__(f"writing {segment} failed: {os.strerror(errno)} (errno {errno})")
 
 
-RESTORE = "Restore the file from a backup; nothing was changed."
+RESTORE = (
+    "Restore the file from a backup, or ask `spoolog log repair` what would help;"
+    " nothing was changed."
+)
 
 
 class LogDamaged(LogError):

@@ -19,7 +19,10 @@ from tools.output import Misuse, Problem
 
 VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("tools.serve:serve", "Run the server."),
-    "log": ("tools.log:log", "Look at the log or copy it: stat, cat, tail, verify, archive."),
+    "log": (
+        "tools.log:log",
+        "Look at the log, copy it, repair it: stat, cat, tail, verify, archive, repair.",
+    ),
     "history": ("tools.history:history", "Tell the life of one job."),
     "replay": ("tools.replay:replay", "Fold the log from scratch; compare with a running server."),
     "bench": ("tools.bench.command:bench", "Measure this machine against the targets."),

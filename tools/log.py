@@ -1,6 +1,6 @@
 """``spoolog log``: stat, cat, tail, verify. Reads the log beside a running server; changes nothing.
 
-``archive`` is a module of its own. How a record is chosen and worded stands in ``tools.lines``; what makes a log sound, in
+``archive`` and ``repair`` are modules of their own. How a record is chosen and worded stands in ``tools.lines``; what makes a log sound, in
 ``eventlog.verify``.
 """
 
@@ -21,6 +21,7 @@ from tools.archive import archive
 from tools.lines import Shown, Wanted, document, readable, select
 from tools.open import last_known
 from tools.options import Point, PointType, data_dir_option, json_option
+from tools.repair import repair, told
 
 F = TypeVar("F", bound=Callable[..., Any])
 POLL_SECS: Final = 0.1
@@ -28,10 +29,11 @@ POLL_SECS: Final = 0.1
 
 @click.group()
 def log() -> None:
-    """Look at the log, or copy it. Works beside a running server and changes nothing."""
+    """Look at the log, copy it, repair it. Only repair changes it, and only when told to."""
 
 
 log.add_command(archive)
+log.add_command(repair)
 
 
 def _filters(command: F) -> F:
@@ -67,6 +69,7 @@ def stat(data_dir: Path, as_json: bool) -> None:
         "chain": "" if cursor is None else chain_hex(cursor.state).decode(),
         "bytes": sum(segment.bytes for segment in segments),
         "unfinished_bytes": 0 if walker.torn is None else walker.torn.bytes,
+        "repairs": told(data_dir),
     }
     if as_json:
         output.say_json(found | {"segments": [_segment(segment) for segment in segments]})
@@ -160,6 +163,7 @@ def verify_log(data_dir: Path, as_json: bool) -> None:
         "epochs": len(sound.epochs),
         "known_synced": sound.mark,
         "unfinished_write": torn,
+        "repairs": told(data_dir),
     }
     if as_json:
         output.say_json(found)
