@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from eventlog import verify
 from tests.tools.workbench import ROOT, server
 
@@ -46,3 +48,24 @@ def test_backup_and_restore(tmp_path: Path) -> None:
     with server(tmp_path / "spoolog-data") as (child, _):
         child.check()
     assert verify(tmp_path / "spoolog-data").last > held
+
+
+def test_repair(tmp_path: Path) -> None:
+    look, cut = blocks("Repair")
+    data_dir = tmp_path / "spoolog-data"
+    with server(data_dir):
+        pass
+    (segment,) = (data_dir / "log").iterdir()
+    segment.chmod(0o640)
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(b"".join([*lines[:2], b"rotten\n", *lines[3:]]))
+    with pytest.raises(AssertionError, match="record 2 is damaged"):
+        run(look, tmp_path)
+    before, last_line = cut.replace("POSITION", "2").rstrip().rsplit("\n", 1)
+    assert last_line == SERVE
+    told = run(before, tmp_path)
+    assert "Repaired" in told
+    assert "bad disk" in told
+    with server(data_dir) as (child, _):
+        child.check()
+    assert verify(data_dir).last > 1

@@ -141,7 +141,7 @@ DAMAGES: list[tuple[Callable[[MemoryDisk], None], int, str]] = [
     (header_of_the_first, 1, "header cannot be read"),
     (footer, 11, "checksum"),
     (bytes_behind_the_footer, 11, "behind the segment's footer"),
-    (cut_segment, 10, "checksum"),
+    (cut_segment, 10, "no footer"),
     (swapped_records, 9, "record 10 stands in its place"),
     (repeated_segment, 11, "its name says otherwise"),
     (foreign_segment, 11, "another log"),
@@ -413,3 +413,23 @@ async def test_file_to_restore(harm: Callable[[MemoryDisk], None], name: str) ->
     found = look(disk)
     assert isinstance(found, Damage)
     assert found.restorable == HOME.segment(int(name))
+
+
+async def test_quarantine_survives_a_power_loss_also_where_the_segment_would_not() -> None:
+    disk = await a_log(sealed=False)
+    flipped_record(disk)
+    files = data_files(disk)
+    disk._files[HOME.segment(19)].synced = b""  # as --sync none leaves it
+    repair(disk, 10)
+    assert_nothing_is_lost(files, disk.after_power_loss(keep_mark=True))
+
+
+async def test_mark_is_lowered_and_never_raised() -> None:
+    disk = await a_log(sealed=True)
+    flipped_record(disk)
+    lower = disk.copy()
+    lower.remove(HOME.mark)
+    repair(disk, 10)
+    assert verify(HOME.directory, disk=disk).mark == 9
+    repair(lower, 10)
+    assert verify(HOME.directory, disk=lower).mark == 0
