@@ -115,7 +115,7 @@ def _helps(data_dir: Path, found: Damage) -> list[tuple[str, str]]:
     file = found.restorable
     target = shlex.quote(str(file))
     source = f"BACKUP/{shlex.quote(str(file.relative_to(data_dir)))}"
-    helps = [(f"cp {source} {target}", "nothing, if the backup holds that file whole")]
+    helps = [(f"cp -f {source} {target}", "nothing, if the backup holds that file whole")]
     if found.position:
         command = (
             f"spoolog log repair --data-dir {shlex.quote(str(data_dir))}"
