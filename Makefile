@@ -4,13 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: serve test lint check bench clean
+.PHONY: serve test faults lint check bench clean
 
 serve: $(VENV)/.installed
 	$(BIN)/spoolog serve
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
+
+# The long forms: hours of kills, lost power, overload and load. MINUTES is the length of the soak.
+MINUTES ?= 60
+faults: $(VENV)/.installed-test
+	SPOOLOG_FAULTS=long $(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m tests.faults.real.soak --minutes $(MINUTES)
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .

@@ -6,11 +6,15 @@ the engine sees, `FileLog` and `MemoryLog` keep its promises, `Reader` and `veri
 **Files** of a data directory::
 
     log/00000000000000000001.log   a segment, named by its first position (20 digits)
+    log/….log.zst                  a compressed segment, in the place of a sealed one
+    log/START                      where the log begins, once older records have expired
     LOCK                           locked by the writer; the text is for messages only
+    KEEPING                        locked by who replaces or removes sealed segments
     meta.json                      {"format":1,"cluster":"c1","created_at":1795461256000000}
     DURABLE                        the durable mark, below
     quarantine/                    every byte that was ever cut from a log
     repairs.log                    a JSON line for each time records were given up; see below
+    snapshots/                     what the log adds up to; see `eventlog.snapshots`
 
 **A segment** is text, line by line, without NUL. Every line is ``<crc32> <rest>\n``: 8 lower-case
 hex digits of the CRC-32 (zlib) of the bytes of the rest. A header, records, and once the segment is
@@ -42,7 +46,20 @@ writer's version. A segment appears under its name only when its header is durab
 
 **The footer** (``#end``) holds the number of records, the first and last position, the length of the
 file before it in bytes, the chain's state after the last record, and the sha256 of the file before
-it. Nothing follows it. Only the last segment may lack it. A sealed segment holds records.
+it. It is written when all before it is synced. Nothing follows it. Only the last segment may lack
+it. A sealed segment holds records.
+
+**A compressed segment** is the same bytes in Zstandard's seekable format: frames of at most 1 MiB of
+content with a checksum, and a table of their sizes at the end. The first frame holds the header, the
+last one the footer, those between end with a line if they can. Offsets, lengths and hashes are those
+of the plain bytes everywhere. A plain segment of the same name counts before it.
+
+**The beginning.** Whole segments may expire, the oldest first, on demand only. ``START`` is written
+before the first of them goes and says what the first one left must continue: its position, the
+chain's state before it, the sha256 in the footer of the last expired one, and that one's epoch.
+Older segments beside it are leftovers. Without it, a log that does not begin at 1 is damaged::
+
+    210cf8f8 #start {"first":4,"state":"037fdbccf605d4d7681820eb6909557d47ab479485e21132d7bcb9ed99152b7b","prev_sha256":"69a7c6aa10b3fd85caa50f64e691ad8dde0f5ab5c8708e09a7efeea91d79414c","epoch":1}
 
 **The mark** is two slots of 64 bytes, written in turn after each sync and not synced itself:
 ``<crc32> <position, 20 digits> <chain>``, a space, a newline. The higher valid one counts, as a
@@ -64,15 +81,20 @@ from eventlog.errors import (
     LogClosed,
     LogDamaged,
     LogError,
+    LogExpired,
     LogFailed,
+    NotCovered,
     OutOfOrder,
+    SnapshotDamaged,
 )
 from eventlog.file import FileLog
 from eventlog.log import Entry, Log, LogStat, SyncMode
 from eventlog.memory import MemoryLog
 from eventlog.reader import Line, Reader
 from eventlog.recovery import Recovery
+from eventlog.snapshots import Snapshot, SnapshotHead, SnapshotStore, newest_sound
 from eventlog.verify import Verified, verify
+from eventlog.writer import Meter
 
 __all__ = [
     "BodyRefused",
@@ -84,14 +106,22 @@ __all__ = [
     "LogClosed",
     "LogDamaged",
     "LogError",
+    "LogExpired",
     "LogFailed",
     "LogStat",
     "MemoryLog",
+    "Meter",
+    "NotCovered",
     "OutOfOrder",
     "Reader",
     "Recovery",
     "SegmentInfo",
+    "Snapshot",
+    "SnapshotDamaged",
+    "SnapshotHead",
+    "SnapshotStore",
     "SyncMode",
     "Verified",
+    "newest_sound",
     "verify",
 ]

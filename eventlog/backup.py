@@ -7,13 +7,14 @@ is ever lost by making it anew.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
-from eventlog.checked import WholeLines, is_whole, sealed, snapshot
-from eventlog.copy import chunks_of, put, sweep
+from eventlog.checked import WholeLines, compare, is_whole, sealed, snapshot
+from eventlog.copy import UNFINISHED, chunks_of, put, sweep
 from eventlog.directory import (
     Home,
     Identity,
@@ -23,12 +24,15 @@ from eventlog.directory import (
     initialise,
     read_identity,
     read_mark,
+    read_start,
+    segment_path,
     survey,
 )
 from eventlog.disk import Disk, OsDisk
-from eventlog.errors import BackupRefused, LogDamaged
-from eventlog.history import end_of_sealed, refuse_loss
-from eventlog.lock import lock
+from eventlog.errors import BackupRefused, LogDamaged, LogExpired
+from eventlog.frame import Start, start_line
+from eventlog.lineage import end_of_sealed, refuse_loss
+from eventlog.lock import alone
 from eventlog.mark import NO_MARK, Mark, slot
 from eventlog.reader import Reader
 
@@ -78,13 +82,10 @@ def archive(
     identity = Reader(source, disk).identity
     _refuse_place(disk, here, there, identity)
     initialise(disk, there)
-    held = lock(disk, there, now_us)
-    try:
+    with alone(disk, there, now_us):
         return _Backup(disk, here, there, identity.cluster, check=check, progress=progress).make(
             private
         )
-    finally:
-        disk.close(held)
 
 
 def _refuse_place(disk: Disk, source: Home, target: Home, identity: Identity) -> None:
@@ -118,30 +119,38 @@ class _Backup:
         self._check = check
         self._progress = progress
         self._segments: list[SegmentInfo] = []
+        self._begun_here = not bases(disk, target)
+        """whether all that the copy holds was put there by this run"""
         self._copied: set[int] = set()
         self._bytes = self._bytes_planned = 0
 
     def make(self, private: Sequence[str]) -> Archived:
-        """Copy; look again and go on when a file has gone meanwhile."""
+        """Copy; look again and go on when a file has gone meanwhile: compressed, expired, pruned."""
         while True:
             listed = self._listing()
             try:
                 return self._copy_all(private)
-            except FileNotFoundError:
-                if self._listing() == listed:
+            except (FileNotFoundError, LogDamaged, LogExpired):
+                if listed <= self._listing():
                     raise
 
-    def _listing(self) -> list[set[str]]:
-        return [set(self._disk.names(path)) for path in (self._source.log, self._source.snapshots)]
+    def _listing(self) -> set[Path]:
+        return {
+            directory / name
+            for directory in (self._source.log, self._source.snapshots)
+            for name in self._disk.names(directory)
+            if not name.endswith(UNFINISHED)
+        }
 
     def _copy_all(self, private: Sequence[str]) -> Archived:
         # Looked at in this order, so that the log reaches as far as the mark and the snapshots.
         mark = read_mark(self._disk, self._source)[0]
         snapshots = _snapshots(self._disk, self._source)
-        self._segments = survey(self._disk, self._source, self._cluster)
+        self._segments, start = self._surveyed()
+        self._follow(start)
         refuse_loss(self._disk, self._source, self._cluster, self._segments, self._target)
         self._prepare()
-        self._copy_beside(private)
+        self._copy_beside(private, start)
         end = self._copy_segments()
         if end.position < mark.position:
             raise self._lost_end(end, mark)
@@ -159,6 +168,25 @@ class _Backup:
             bytes=self._bytes,
         )
 
+    def _surveyed(self) -> tuple[list[SegmentInfo], Start | None]:
+        """Describe the segments, and where they begin at that moment."""
+        while True:
+            start = read_start(self._disk, self._source)
+            segments = survey(self._disk, self._source, self._cluster)
+            if read_start(self._disk, self._source) == start:
+                return segments, start
+
+    def _follow(self, start: Start | None) -> None:
+        """Begin later when the source does so meanwhile, and what would lie between has expired."""
+        disk, target = self._disk, self._target
+        there = bases(disk, target)
+        if start is None or not self._begun_here or not there or there[-1] >= start.first:
+            return
+        put(disk, target.start, [start_line(start)])
+        for base in there:
+            disk.unlink(segment_path(disk, target, base))
+        self._copied.clear()
+
     def _lost_end(self, end: Mark, mark: Mark) -> LogDamaged:
         path, size = self._source.segment(1), 0
         if self._segments:
@@ -173,7 +201,7 @@ class _Backup:
         for directory in (self._target.log, self._target.snapshots):
             sweep(self._disk, directory)
 
-    def _copy_beside(self, private: Sequence[str]) -> None:
+    def _copy_beside(self, private: Sequence[str], start: Start | None) -> None:
         """Copy what stands beside the log, before it: a segment without an identity is damage."""
         disk, source, target = self._disk, self._source, self._target
         names = disk.names(source.directory)
@@ -185,22 +213,41 @@ class _Backup:
             if path.name in names:
                 put(disk, target.directory / path.name, chunks_of(disk, path))
         # A copy keeps what the source lets expire, so it begins where it once began.
-        if source.start.name in disk.names(source.log) and not bases(disk, target):
-            put(disk, target.start, chunks_of(disk, source.start))
+        if start is not None and not bases(disk, target):
+            put(disk, target.start, [start_line(start)])
 
     def _copy_segments(self) -> Mark:
         """Copy what is not there, in the order in which the log grew; give the last record."""
-        wanted = [segment for segment in self._segments if not self._is_there(segment)]
-        self._bytes_planned = self._bytes + sum(segment.bytes for segment in wanted)
+        start = read_start(self._disk, self._target)
+        first = 1 if start is None else start.first
+        wanted = [
+            segment
+            for segment in self._segments
+            if segment.base >= first and not self._is_there(segment)
+        ]
+        self._bytes_planned = self._bytes + sum(segment.file_bytes for segment in wanted)
         end = NO_MARK
         for segment in self._segments:
             if not segment.sealed:
                 return self._copy_active(segment) or end
             if segment in wanted:
-                content = sealed(self._disk, self._source, self._segments, segment)
-                self._put(segment, content, protected=True)
+                self._copy_sealed(segment)
             end = end_of_sealed(segment)
         return end
+
+    def _copy_sealed(self, segment: SegmentInfo) -> None:
+        where = (self._disk, self._source, self._segments, segment)
+        check = partial(compare, *where) if segment.compressed else None
+        self._put(segment, sealed(*where), protected=True, check=check)
+        self._drop_other_form(segment)
+
+    def _drop_other_form(self, segment: SegmentInfo) -> None:
+        """Remove the same segment in the other form; this one is whole and durable."""
+        plain, compressed = self._target.segment(segment.base), self._target.archive(segment.base)
+        other = plain if segment.compressed else compressed
+        if other.name in self._disk.names(self._target.log):
+            self._disk.unlink(other)
+            self._disk.sync_directory(self._target.log)
 
     def _is_there(self, segment: SegmentInfo) -> bool:
         if not segment.sealed or segment.base not in bases(self._disk, self._target):
@@ -214,7 +261,12 @@ class _Backup:
             segment.footer,
             segment.bytes,
         )
-        return same and (not self._check or is_whole(self._disk, copy))
+        twice = {self._target.segment(segment.base).name, self._target.archive(segment.base).name}
+        twice_there = twice <= set(self._disk.names(self._target.log))
+        if not same or ((self._check or twice_there) and not is_whole(self._disk, copy)):
+            return False
+        self._drop_other_form(copy)
+        return True
 
     def _copy_active(self, segment: SegmentInfo) -> Mark | None:
         lines = WholeLines(self._disk, self._source, self._segments, segment)
@@ -223,9 +275,16 @@ class _Backup:
         self._put(segment, lines, protected=False)
         return lines.end
 
-    def _put(self, segment: SegmentInfo, content: Iterable[bytes], *, protected: bool) -> None:
+    def _put(
+        self,
+        segment: SegmentInfo,
+        content: Iterable[bytes],
+        *,
+        protected: bool,
+        check: Callable[[Path], None] | None = None,
+    ) -> None:
         path = self._target.log / segment.path.name
-        put(self._disk, path, self._told(content), protected=protected)
+        put(self._disk, path, self._told(content), protected=protected, check=check)
         self._copied.add(segment.base)
 
     def _told(self, content: Iterable[bytes]) -> Iterator[bytes]:

@@ -9,7 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from eventlog.copy import chunks_of
+from eventlog.content import Archive
+from eventlog.copy import CHUNK_BYTES, chunks_of
 from eventlog.directory import Home, SegmentInfo
 from eventlog.disk import Disk
 from eventlog.errors import LogDamaged
@@ -23,22 +24,70 @@ _SNAPSHOT_MARK: Final = b"#snap"
 def sealed(
     disk: Disk, home: Home, segments: list[SegmentInfo], segment: SegmentInfo
 ) -> Iterator[bytes]:
-    """Read one of the sealed segments of a log; its content must have the hash in its footer."""
-    yield from (hashing := _Hashing(disk, segment))
-    if hashing.fits():
+    """Read the file of a sealed segment of a log; its content must have the hash in its footer.
+
+    Of a compressed one the content is not looked at here: see `compare`.
+    """
+    if segment.compressed:
+        yield from chunks_of(disk, segment.path)
         return
+    yield from (hashing := _Hashing(disk, segment))
+    if not hashing.fits():
+        raise _damage(disk, home, segments, segment)
+
+
+def compare(
+    disk: Disk, home: Home, segments: list[SegmentInfo], segment: SegmentInfo, copy: Path
+) -> None:
+    """Read the copy of a compressed segment, whose content must have the hash in its footer.
+
+    Raises:
+        LogDamaged: it has not.
+
+    """
+    try:
+        whole = _unpacks(disk, copy, segment)
+    except LogDamaged:
+        whole = False
+    if not whole:
+        raise _damage(disk, home, segments, segment)
+
+
+def _damage(
+    disk: Disk, home: Home, segments: list[SegmentInfo], segment: SegmentInfo
+) -> LogDamaged:
+    """Look for the place where a sealed segment is not what was written."""
     cluster, after = segment.header.cluster, segment.base - 1
-    walker = Walker(disk, home, cluster, after, hashed=True, segments=segments)
-    while walker.next() and walker.segment is segment:
-        pass  # it raises where the damage is
-    raise LogDamaged(segment.path, 0, 1, segment.base, "its content is not what its footer says")
+    try:
+        walker = Walker(disk, home, cluster, after, hashed=True, segments=segments)
+        while walker.next() and walker.segment is segment:
+            pass
+    except LogDamaged as damaged:
+        return damaged
+    reason = "its content is not what its footer says"
+    return LogDamaged(segment.path, 0, 1, segment.base, reason)
 
 
 def is_whole(disk: Disk, segment: SegmentInfo) -> bool:
     """Tell whether a sealed segment has the content that its footer says."""
+    if segment.compressed:
+        try:
+            return _unpacks(disk, segment.path, segment)
+        except LogDamaged:
+            return False
     for _ in (hashing := _Hashing(disk, segment)):
         pass
     return hashing.fits()
+
+
+def _unpacks(disk: Disk, path: Path, segment: SegmentInfo) -> bool:
+    """Tell whether a compressed file holds a segment."""
+    footer, archive, content_hash = segment.footer, Archive(disk, path, segment.base), sha256()
+    assert footer is not None
+    for offset in range(0, footer.bytes, CHUNK_BYTES):
+        content_hash.update(archive.read(offset, min(CHUNK_BYTES, footer.bytes - offset)))
+    same = content_hash.hexdigest() == footer.sha256 and archive.size() == segment.bytes
+    return same and parse_footer(archive.tail()[:-1]) == footer
 
 
 class _Hashing:

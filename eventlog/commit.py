@@ -22,7 +22,10 @@ from eventlog.writer import Chunk, Written
 class Target(Protocol):
     """Where batches go: the writer."""
 
-    failure: LogFailed | None
+    @property
+    def failure(self) -> LogFailed | None:
+        """The first failure, after which nothing is written."""
+        ...
 
     def put(self, chunk: Chunk) -> None:
         """Take a chunk."""
@@ -43,7 +46,6 @@ class _Batch:
         "number",
         "size",
         "state_after",
-        "state_before",
         "waiters",
     )
 
@@ -53,7 +55,7 @@ class _Batch:
         self.number = number
         self.lines: list[bytes] = []
         self.size = 0
-        self.state_before = self.state_after = state
+        self.state_after = state
         self.waiters: list[Future[None]] = []
 
 
@@ -90,6 +92,8 @@ class GroupCommit:
         self._under_way: _Batch | None = None
         self._hand_over_scheduled = False
         self._sync_due = False
+        self._seal_waiters: list[Future[int]] = []
+        self._sealing: list[Future[int]] = []
         self._sync_timer: TimerHandle | None = None
         self._watchers: list[Future[None]] = []
         self._stopped: Future[None] = loop.create_future()
@@ -144,24 +148,26 @@ class GroupCommit:
             batch = self._full.popleft()
         elif self._open is not None:
             batch, self._open = self._open, None
-        elif self._sync_due:
+        elif self._sync_due or self._seal_waiters:
             batch = _Batch(self.last + 1, 0, self.state)
         else:
             return
         self._under_way = batch
         sync = self._sync is SyncMode.ALWAYS or self._sync_due
         self._sync_due = False
+        # Those who ask for a seal mean what was appended before: nothing of it waits behind this.
+        if not self._full and self._open is None:
+            self._sealing, self._seal_waiters = self._seal_waiters, []
         assert self._target is not None
         self._target.put(
             Chunk(
-                first=batch.first,
                 last=batch.last,
                 number=batch.number,
                 lines=batch.lines,
                 size=batch.size,
-                state_before=batch.state_before,
                 state_after=batch.state_after,
                 sync=sync,
+                seal=bool(self._sealing),
                 at_us=self._clock(),
             )
         )
@@ -184,6 +190,10 @@ class GroupCommit:
         for waiter in batch.waiters:
             if not waiter.done():
                 waiter.set_result(None)
+        sealing, self._sealing = self._sealing, []
+        for sealed in sealing:
+            if not sealed.done():
+                sealed.set_result(batch.last)
         # Behind the tasks just woken: what they and their peers append meanwhile joins the batch,
         # and fewer, larger syncs leave more of the machine to the requests.
         self._schedule()
@@ -207,6 +217,9 @@ class GroupCommit:
                 if not waiter.done():
                     waiter.set_exception(_again(failure))
         self._wake_watchers()
+        for sealed in (*self._sealing, *self._seal_waiters):
+            if not sealed.done():
+                sealed.set_exception(_again(failure))
         if self._on_failure is not None:
             self._on_failure(failure)
 
@@ -232,6 +245,16 @@ class GroupCommit:
             batch = next(batch for batch in self._batches() if position <= batch.last)
         batch.waiters.append(waiter)
         await waiter
+
+    async def seal(self) -> int:
+        """Have the segment sealed behind all that was appended; give the last position before it."""
+        self.check()
+        if self.closed:
+            raise LogClosed
+        waiter: Future[int] = self._loop.create_future()
+        self._seal_waiters.append(waiter)
+        self._schedule()
+        return await waiter
 
     def check(self) -> None:
         """Raise what has ended the log, if a failure has."""
@@ -266,6 +289,9 @@ class GroupCommit:
             await self._stopped
             self.ended = True
             self._wake_watchers()
+            for sealed in (*self._sealing, *self._seal_waiters):
+                if not sealed.done():
+                    sealed.set_exception(LogClosed())
         if not failed_before:
             self.check()
 

@@ -4,7 +4,7 @@ A file is written under another name in its own directory, synced, and renamed. 
 in which order files must appear, is the caller's.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +22,12 @@ def put(
     *,
     private: bool = False,
     protected: bool = False,
+    check: Callable[[Path], None] | None = None,
 ) -> None:
-    """Write a file, in place of any that has its name."""
+    """Write a file, in place of any that has its name.
+
+    `check` is given what was written, and the file gets its name only when that raises nothing.
+    """
     temporary = path.with_name(path.name + UNFINISHED)
     if temporary.name in disk.names(path.parent):
         disk.unlink(temporary)  # left by a crash before the rename below
@@ -36,6 +40,9 @@ def put(
         disk.sync_file(fd)  # the name must never show less than the whole file
     finally:
         disk.close(fd)
+    if check is not None:
+        disk.forget_cached(temporary)  # what is compared is what the device has, where it can be
+        check(temporary)
     disk.rename(temporary, path)
     # What appears next may rely on this one: a crash must not take the earlier of two names.
     disk.sync_directory(path.parent)

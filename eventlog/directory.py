@@ -1,62 +1,65 @@
-"""The data directory: where things stand, who it belongs to, and which segments it holds.
+"""Which segments a data directory holds, and whether they follow one another.
 
-`survey` checks that the segments follow one another (names, headers and footers); it does not read
-the records. Nothing is changed here except by `initialise`.
+`survey` looks at names, headers and footers; it does not read the records. Nothing is changed here.
+Where files stand is told by ``eventlog.home``, whose names can be had from here too.
 """
 
 from bisect import bisect_right
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final
 
-from msgspec import Meta, MsgspecError, Struct, field, json
+from msgspec import Struct
 
-from eventlog.disk import Disk, write_all
-from eventlog.errors import LogDamaged
+from eventlog.content import Content
+from eventlog.disk import Disk
+from eventlog.errors import LogDamaged, LogExpired
 from eventlog.frame import FORMAT, Footer, Header, first_state, parse_footer, parse_header
-from eventlog.mark import Mark, parse_slots
+from eventlog.home import (
+    UPGRADE,
+    Home,
+    Identity,
+    bases,
+    initialise,
+    keeping,
+    read_identity,
+    read_mark,
+    read_start,
+    segment_path,
+    write_identity,
+)
 
-_SUFFIX: Final = ".log"
-_NAME_DIGITS: Final = 20
-_EDGE_BYTES: Final = 4096
-"""more than a header or a footer needs"""
-UPGRADE: Final = "Use a version of Spoolog that knows it; nothing was changed."
-
-
-class Home:
-    """The paths inside a data directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.log = directory / "log"
-        self.lock = directory / "LOCK"
-        self.meta = directory / "meta.json"
-        self.mark = directory / "DURABLE"
-        self.quarantine = directory / "quarantine"
-        self.repairs = directory / "repairs.log"
-        self.snapshots = directory / "snapshots"
-        self.start = self.log / "START"
-
-    def segment(self, base: int) -> Path:
-        """Give the path of the segment that starts at `base`."""
-        return self.log / f"{base:0{_NAME_DIGITS}d}{_SUFFIX}"
-
-
-class Identity(Struct, frozen=True):
-    """What ``meta.json`` says: whose log this is."""
-
-    format: int
-    cluster: Annotated[str, Meta(min_length=1)]
-    created_at_us: int = field(name="created_at")
+__all__ = [
+    "Home",
+    "Identity",
+    "SegmentInfo",
+    "bases",
+    "describe",
+    "initialise",
+    "keeping",
+    "load_segment",
+    "read_identity",
+    "read_mark",
+    "read_start",
+    "segment_path",
+    "state_between",
+    "survey",
+    "survey_around",
+    "write_identity",
+]
 
 
 class SegmentInfo(Struct, frozen=True):
-    """One segment file as its first and last line describe it."""
+    """One segment as its first and last line describe it."""
 
     path: Path
     header: Header
     header_bytes: int
     footer: Footer | None
     bytes: int
+    """as it was written, whether or not it is compressed"""
+    file_bytes: int
+    """as it stands on the disk"""
+    compressed: bool
 
     @property
     def base(self) -> int:
@@ -78,64 +81,6 @@ class _Expected(Struct, frozen=True):
     epoch_min: int
 
 
-def initialise(disk: Disk, home: Home) -> None:
-    """Make the directories that are missing."""
-    for directory in (*reversed(home.directory.absolute().parents), home.directory, home.log):
-        if disk.make_directory(directory):
-            # A crash must not lose the name of a directory whose content was acknowledged.
-            disk.sync_directory(directory.parent)
-
-
-def write_identity(disk: Disk, home: Home, identity: Identity) -> None:
-    """Write ``meta.json``, all of it or nothing."""
-    # The directory may have been made by a process that was killed before it could sync the name.
-    disk.sync_directory(home.directory.absolute().parent)
-    temporary = home.meta.with_suffix(".tmp")
-    if temporary.name in disk.names(home.directory):
-        disk.unlink(temporary)  # left by a crash in the middle of these lines
-    fd = disk.create(temporary)
-    try:
-        write_all(disk, fd, json.encode(identity) + b"\n")
-        disk.sync_file(fd)  # the new name must never show an empty file
-    finally:
-        disk.close(fd)
-    disk.rename(temporary, home.meta)
-    # A crash that lost the name would give the log another identity at the next start.
-    disk.sync_directory(home.directory)
-
-
-def read_identity(disk: Disk, home: Home) -> Identity | None:
-    """Read ``meta.json``; None when it does not exist."""
-    if home.meta.name not in disk.names(home.directory):
-        return None
-    try:
-        identity = json.decode(disk.read(home.meta, 0, _EDGE_BYTES), type=Identity)
-    except (MsgspecError, ValueError, RecursionError) as error:
-        raise LogDamaged(home.meta, 0, 1, 0, f"it cannot be read ({error})") from error
-    if identity.format != FORMAT:
-        raise LogDamaged(home.meta, 0, 1, 0, f"format {identity.format} is unknown", hint=UPGRADE)
-    return identity
-
-
-def read_mark(disk: Disk, home: Home) -> tuple[Mark, int]:
-    """Read the durable mark and the slot it stands in."""
-    if home.mark.name not in disk.names(home.directory):
-        return parse_slots(b"")
-    return parse_slots(disk.read(home.mark, 0, _EDGE_BYTES))
-
-
-def bases(disk: Disk, home: Home) -> list[int]:
-    """List the first positions of all segments, in order."""
-    return sorted(
-        int(name.removesuffix(_SUFFIX))
-        for name in disk.names(home.log)
-        if name.endswith(_SUFFIX)
-        and len(name) == _NAME_DIGITS + len(_SUFFIX)
-        and name[:_NAME_DIGITS].isascii()
-        and name[:_NAME_DIGITS].isdigit()
-    )
-
-
 def survey(disk: Disk, home: Home, cluster: str) -> list[SegmentInfo]:
     """Describe all segments, and check that each continues the one before.
 
@@ -143,9 +88,19 @@ def survey(disk: Disk, home: Home, cluster: str) -> list[SegmentInfo]:
         LogDamaged: one is missing, foreign, out of place or not sealed though it is not the last.
 
     """
+    while True:
+        # When the oldest expire while they are looked at, the next look begins behind them.
+        with suppress(LogExpired):
+            return _survey(disk, home, cluster)
+
+
+def _survey(disk: Disk, home: Home, cluster: str) -> list[SegmentInfo]:
     found: list[SegmentInfo] = []
     for base in bases(disk, home):
         found.append(load_segment(disk, home, base, cluster, found[-1] if found else None))
+    start = read_start(disk, home)
+    if start is not None and not found:
+        raise LogDamaged(home.segment(start.first), 0, 1, start.first, "its segment is missing")
     return found
 
 
@@ -155,12 +110,26 @@ def survey_around(disk: Disk, home: Home, cluster: str, position: int) -> list[S
     No other is opened, so the cost is the same in a log of any length.
 
     Raises:
+        LogExpired: it was removed on demand.
         LogDamaged: it is missing or foreign, or does not continue the one before.
 
     """
+    while True:
+        try:
+            return _survey_around(disk, home, cluster, position)
+        except LogExpired as expired:
+            if position < expired.first:
+                raise
+            # Only the one before it went while it was looked at.
+
+
+def _survey_around(disk: Disk, home: Home, cluster: str, position: int) -> list[SegmentInfo]:
     names = bases(disk, home)
     index = bisect_right(names, position) - 1
     if index < 0:
+        start = read_start(disk, home)
+        if start is not None and position < start.first:
+            raise LogExpired(start.first)
         raise LogDamaged(home.segment(1), 0, 1, position, "its segment is missing")
     if index == 0:
         return [load_segment(disk, home, names[0], cluster, None)]
@@ -168,20 +137,48 @@ def survey_around(disk: Disk, home: Home, cluster: str, position: int) -> list[S
     return [previous, load_segment(disk, home, names[index], cluster, previous)]
 
 
+def state_between(segments: list[SegmentInfo], position: int) -> str | None:
+    """Give the hash chain's state between two of the segments, hex; None anywhere else."""
+    for segment in reversed(segments):
+        if segment.base == position + 1:
+            return segment.header.state
+        if segment.footer is not None and segment.footer.last == position:
+            return segment.footer.state
+    return None
+
+
 def load_segment(
     disk: Disk, home: Home, base: int, cluster: str, previous: SegmentInfo | None
 ) -> SegmentInfo:
     """Describe one segment, and check that it continues the one before.
 
+    Without one before it, it must be the one with which the log begins.
+
     Raises:
+        LogExpired: it was removed on demand.
         LogDamaged: it does not.
 
     """
     segment = describe(disk, home, base, cluster)
-    objection = _objection(segment.header, cluster, previous)
+    if previous is not None and previous.footer is None:
+        raise _without_footer(disk, home, previous)
+    expected = _expected(disk, home, base, cluster, previous)
+    if base > expected.base:
+        reason = f"the segment with record {expected.base} is missing"
+        raise LogDamaged(home.segment(expected.base), 0, 1, expected.base, reason)
+    objection = _objection(segment.header, expected)
     if objection is not None:
         raise LogDamaged(segment.path, 0, 1, base, objection)
     return segment
+
+
+def _without_footer(disk: Disk, home: Home, segment: SegmentInfo) -> LogDamaged:
+    """Describe a segment that must be sealed, because another follows, and does not look so."""
+    data = Content(disk, home, segment.base).read(0, segment.bytes)
+    offset = data.rfind(b"\n", 0, max(0, len(data) - 1)) + 1
+    line = data.count(b"\n", 0, offset) + 1
+    reason = "the segment has no readable footer, though it is not the last"
+    return LogDamaged(segment.path, offset, line, 0, reason)
 
 
 def describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
@@ -191,45 +188,67 @@ def describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
         LogDamaged: its header cannot be read, or is another's.
 
     """
-    path = home.segment(base)
-    first, newline, _ = disk.read(path, 0, _EDGE_BYTES).partition(b"\n")
+    content = Content(disk, home, base)
+    head = content.head()
+    first, newline, _ = head.partition(b"\n")
     header = parse_header(first) if newline else None
+    path = content.path
     if header is None:
         raise LogDamaged(path, 0, 1, base, "the segment's header cannot be read")
     if header.format != FORMAT:
         reason = f"format {header.format} (written by {header.writer}) is unknown"
         raise LogDamaged(path, 0, 1, base, reason, hint=UPGRADE)
     if header.cluster != cluster:
-        reason = f"the segment belongs to another log (cluster {header.cluster})"
+        reason = (
+            f"the segment belongs to another log: its cluster is {header.cluster}, not {cluster}"
+        )
         raise LogDamaged(path, 0, 1, base, reason)
     if header.base != base:
         reason = f"the segment's header starts at {header.base}, its name says otherwise"
         raise LogDamaged(path, 0, 1, base, reason)
-    size = disk.size(path)
-    return SegmentInfo(path, header, len(first) + 1, _read_footer(disk, path, size), size)
+    return _measured(content, home, header, len(first) + 1)
 
 
-def _read_footer(disk: Disk, path: Path, size: int) -> Footer | None:
-    end = disk.read(path, max(0, size - _EDGE_BYTES), _EDGE_BYTES)
-    lines = end[:-1].rpartition(b"\n") if end.endswith(b"\n") else (b"", b"", b"")
-    return parse_footer(lines[2])
+def _measured(content: Content, home: Home, header: Header, header_bytes: int) -> SegmentInfo:
+    """Describe the rest: how long it is and what its last line says."""
+    size, tail = content.size(), content.tail()
+    lines = tail[:-1].rpartition(b"\n") if tail.endswith(b"\n") else (b"", b"", b"")
+    segment = SegmentInfo(
+        path=content.path,
+        header=header,
+        header_bytes=header_bytes,
+        footer=parse_footer(lines[2]),
+        bytes=size,
+        file_bytes=content.file_bytes(),
+        compressed=content.path == home.archive(header.base),
+    )
+    if segment.compressed and (
+        segment.footer is None or segment.footer.bytes + len(lines[2]) + 1 != size
+    ):
+        reason = "its footer is not where the compressed segment ends"
+        raise LogDamaged(segment.path, 0, 1, header.base, reason)
+    return segment
 
 
-def _objection(header: Header, cluster: str, previous: SegmentInfo | None) -> str | None:
+def _objection(header: Header, expected: _Expected) -> str | None:
     """Say what keeps the segment from being the next one."""
-    if previous is not None and previous.footer is None:
-        return f"the segment before it ({previous.path.name}) has no readable footer"
-    expected = _expected(cluster, previous)
     if header.base != expected.base:
-        return f"the segment with record {expected.base} is missing"
+        return f"the segment before it goes on to record {expected.base - 1}"
     if header.epoch < expected.epoch_min:
         return f"epoch {header.epoch} follows epoch {expected.epoch_min}"
     continues = (header.state, header.prev_sha256) == (expected.state, expected.prev_sha256)
     return None if continues else "the segment does not continue the one before it"
 
 
-def _expected(cluster: str, previous: SegmentInfo | None) -> _Expected:
-    if previous is None or previous.footer is None:
+def _expected(
+    disk: Disk, home: Home, base: int, cluster: str, previous: SegmentInfo | None
+) -> _Expected:
+    if previous is not None and previous.footer is not None:
+        footer = previous.footer
+        return _Expected(footer.last + 1, footer.state, footer.sha256, previous.header.epoch)
+    start = read_start(disk, home)
+    if start is None:
         return _Expected(1, first_state(cluster).hex(), "", 1)
-    footer = previous.footer
-    return _Expected(footer.last + 1, footer.state, footer.sha256, previous.header.epoch)
+    if base < start.first:
+        raise LogExpired(start.first)
+    return _Expected(start.first, start.state, start.prev_sha256, start.epoch)

@@ -28,6 +28,28 @@ class LogClosed(LogError):
     """The log takes no records: it is closed, or `begin` has not made this process its writer."""
 
 
+class LogExpired(LogError):
+    """Records that were asked for were removed from the beginning of the log, on demand."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        """the first position that is there"""
+        super().__init__(f"records before {first} have expired; the log begins there")
+
+
+class NotCovered(LogError):
+    """Records may not expire that no snapshot covers: without them nothing could be restored."""
+
+    def __init__(self, last: int, covered: int) -> None:
+        self.last = last
+        self.covered = covered
+        known = f"verified snapshots cover records up to {covered}" if covered else "there are none"
+        super().__init__(
+            f"records up to {last} may expire only when verified snapshots cover them: {known}."
+            " Nothing was removed"
+        )
+
+
 class Locked(LogError):
     """Another process is the writer of this data directory."""
 
@@ -43,6 +65,15 @@ class BackupRefused(LogError):
 
 class RepairRefused(LogError):
     """The log is not damaged there, or no cut would cure it; nothing was changed."""
+
+
+class SnapshotDamaged(LogError):
+    """A snapshot is not what was written; the one before it, or the log itself, tells the same."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        self.file = file
+        self.reason = reason
+        super().__init__(f"the snapshot {file} cannot be used: {reason}")
 
 
 class LogFailed(LogError):
@@ -86,3 +117,7 @@ class LogDamaged(LogError):
         if last_good:
             text += f"\n  last good record: {last_good}"
         super().__init__(f"{text}\n  {hint}")
+
+
+class OtherHistory(LogDamaged):
+    """The durable mark tells of another history than the segments do."""

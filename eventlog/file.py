@@ -10,13 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from eventlog.commit import GroupCommit
+from eventlog.commit import GroupCommit, Target
 from eventlog.directory import (
     Home,
     Identity,
     bases,
     initialise,
     read_identity,
+    state_between,
     survey_around,
     write_identity,
 )
@@ -28,7 +29,7 @@ from eventlog.log import Entry, LogStat, SyncMode
 from eventlog.places import EVERY_RECORDS, Places
 from eventlog.recovery import Found, Recovery, TakenOver, inspect, take_over
 from eventlog.walker import Walker
-from eventlog.writer import Writer
+from eventlog.writer import Meter, Writer, Writing
 
 SEGMENT_BYTES_MAX = 64 * 1024 * 1024
 _READ_INLINE_RECORDS_MAX = 256
@@ -52,6 +53,8 @@ class FileLog:
         segment_bytes_max: int,
         writer: str,
         on_failure: Callable[[LogFailed], None] | None,
+        meter: Meter | None,
+        start_writer: Callable[[Writing], Target],
     ) -> None:
         self.cluster = cluster
         self.epoch = found.epoch
@@ -67,8 +70,10 @@ class FileLog:
         self._segment_bytes_max = segment_bytes_max
         self._writer_name = writer
         self._on_failure = on_failure
+        self._meter = meter
+        self._start_writer = start_writer
         self._commit: GroupCommit | None = None
-        self._writer: Writer | None = None
+        self._writing: Writing | None = None
         self._taken_over: TakenOver | None = None
         self._places = Places()
         self._begun = False
@@ -87,11 +92,14 @@ class FileLog:
         writer: str = "spoolog",
         on_failure: Callable[[LogFailed], None] | None = None,
         disk: Disk | None = None,
+        meter: Meter | None = None,
+        start_writer: Callable[[Writing], Target] = Writer,
     ) -> "FileLog":
         """Lock a data directory, making it if it is new, and look at the end of its log.
 
         `clock` gives microseconds since the Unix epoch. `on_failure` is called once, on the loop's
-        thread, when the log has failed.
+        thread, when the log has failed. `meter` is told of every batch. `start_writer` says on what
+        thread the writing is done.
 
         Raises:
             Locked: another process is its writer.
@@ -120,6 +128,8 @@ class FileLog:
             segment_bytes_max=segment_bytes_max,
             writer=writer,
             on_failure=on_failure,
+            meter=meter,
+            start_writer=start_writer,
         )
 
     @property
@@ -132,15 +142,20 @@ class FileLog:
         """The last durable position; before `begin`, the last found, which `begin` syncs."""
         return self._commit.durable_position if self._commit is not None else self._found.last
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes appended and not durable yet; see `Log.pending_bytes`."""
+        return 0 if self._commit is None else self._commit.pending_bytes
+
     def stat(self) -> LogStat:
         """Say where the log stands."""
-        commit, writer, taken = self._commit, self._writer, self._taken_over
+        commit, writing, taken = self._commit, self._writing, self._taken_over
         found = self._found
         segments = found.walker.segments
         count, size = len(segments), sum(segment.bytes for segment in segments)
-        if writer is not None and taken is not None:
-            count = taken.segments_sealed + writer.sealed_segments + 1
-            size = taken.bytes_sealed + writer.sealed_bytes + writer.offset
+        if writing is not None and taken is not None:
+            count = taken.segments_sealed + writing.sealed_segments + 1
+            size = taken.bytes_sealed + writing.sealed_bytes + writing.offset
         return LogStat(
             cluster=self.cluster,
             epoch=self.epoch,
@@ -150,7 +165,7 @@ class FileLog:
             last=self.last,
             durable=self.durable_position,
             synced=found.last if commit is None else commit.synced,
-            pending_bytes=0 if commit is None else commit.pending_bytes,
+            pending_bytes=self.pending_bytes,
             chain=chain_hex(found.state if commit is None else commit.state).decode(),
             failed=commit is not None and commit.failure is not None,
         )
@@ -184,7 +199,7 @@ class FileLog:
             epoch=self.epoch,
             on_failure=self._on_failure,
         )
-        self._writer = Writer(
+        self._writing = Writing(
             disk=self._disk,
             home=self._home,
             segment=taken.segment,
@@ -193,8 +208,9 @@ class FileLog:
             places=self._places,
             loop=loop,
             report=commit.report,
+            meter=self._meter,
         )
-        commit.start(self._writer)
+        commit.start(self._start_writer(self._writing))
         self._taken_over = taken
         self._commit = commit
         return self.epoch
@@ -214,6 +230,16 @@ class FileLog:
     async def _found_durable(self, position: int) -> None:
         if position > self.last:
             raise LogClosed
+
+    async def seal(self) -> int:
+        """Seal the segment that is being written, if it holds anything; see `Log.seal`."""
+        if self._commit is None:
+            raise LogClosed
+        return await self._commit.seal()
+
+    def state_after(self, position: int) -> str | None:
+        """Give the hash chain's state between two segments as it was found; None elsewhere."""
+        return state_between(self._found.walker.segments, position)
 
     async def read(self, after: int = 0) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after` that are durable now; see `Log.read`."""

@@ -18,6 +18,7 @@ CRC_BYTES: Final = 9
 _NUMBER_DIGITS_MAX: Final = 19
 _HEADER_MARK: Final = b"#seg "
 _FOOTER_MARK: Final = b"#end "
+_START_MARK: Final = b"#start "
 
 Count = Annotated[int, Meta(ge=1)]
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -52,6 +53,19 @@ class Footer(Struct, frozen=True):
     """the hash chain's state after the last record"""
     sha256: Hash
     """of the file before this line"""
+
+
+class Start(Struct, frozen=True):
+    """Where a log begins whose oldest segments have expired: what its first segment continues."""
+
+    first: Count
+    """the first position that is there"""
+    state: Hash
+    """the hash chain's state before it"""
+    prev_sha256: Hash
+    """the hash in the footer of the last segment that has expired"""
+    epoch: Count
+    """of that segment"""
 
 
 class RecordFields(Struct, frozen=True):
@@ -106,6 +120,11 @@ def footer_line(footer: Footer) -> bytes:
     return framed(_FOOTER_MARK + json.encode(footer))
 
 
+def start_line(start: Start) -> bytes:
+    """Frame the beginning of a log."""
+    return framed(_START_MARK + json.encode(start))
+
+
 def parse_header(line: bytes) -> Header | None:
     """Read a header line."""
     return _parse(line, _HEADER_MARK, Header)
@@ -114,6 +133,11 @@ def parse_header(line: bytes) -> Header | None:
 def parse_footer(line: bytes) -> Footer | None:
     """Read a footer line."""
     return _parse(line, _FOOTER_MARK, Footer)
+
+
+def parse_start(line: bytes) -> Start | None:
+    """Read the line of a log's beginning."""
+    return _parse(line, _START_MARK, Start)
 
 
 def parse_record(line: bytes) -> RecordFields | None:
@@ -137,7 +161,7 @@ def number(text: bytes) -> int | None:
     return int(text)
 
 
-T = TypeVar("T", Header, Footer)
+T = TypeVar("T", Header, Footer, Start)
 
 
 def _parse(line: bytes, mark: bytes, kind: type[T]) -> T | None:

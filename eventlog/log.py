@@ -59,10 +59,16 @@ class Log(Protocol):
         """The last position that is durable in the sense of the log's `SyncMode`."""
         ...
 
+    @property
+    def pending_bytes(self) -> int:
+        """How much was appended and is not durable yet; cheap enough to ask before each record."""
+        ...
+
     def read(self, after: int = 0) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after`, in batches, up to the last that is durable now.
 
         Raises:
+            LogExpired: some of them were removed on demand.
             LogDamaged: a record is not what was written.
 
         """
@@ -73,6 +79,7 @@ class Log(Protocol):
 
         Raises:
             OutOfOrder: nothing is durable there.
+            LogExpired: it was removed on demand.
             LogDamaged: it is not what was written.
 
         """
@@ -110,10 +117,22 @@ class Log(Protocol):
         """
         ...
 
+    async def seal(self) -> int:
+        """End the unit that is being written behind all that was appended, and give its last position.
+
+        What stands up to there is durable and will never be written to again.
+
+        Raises:
+            LogClosed, LogFailed: as `append`.
+
+        """
+        ...
+
     def follow(self, after: int) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after` as they become durable, until the log is closed.
 
         Raises:
+            LogExpired: some of them were removed on demand.
             LogDamaged: a record is not what was written.
             LogFailed: no further record will become durable.
 

@@ -21,6 +21,7 @@ class MemoryLog:
         self.cluster = _CLUSTER
         self.epoch = 0
         self.durable_position = 0
+        self.pending_bytes = 0
         self._bodies: list[bytes] = []
         self._writing = False
         self._closed = False
@@ -68,7 +69,7 @@ class MemoryLog:
             last=self.last,
             durable=self.durable_position,
             synced=0,
-            pending_bytes=sum(map(len, self._bodies[self.durable_position :])),
+            pending_bytes=self.pending_bytes,
             chain=chain_hex(state).decode(),
         )
 
@@ -89,6 +90,7 @@ class MemoryLog:
         if b"\n" in body or b"\0" in body:
             raise BodyRefused
         self._bodies.append(body)
+        self.pending_bytes += len(body)
         if not self._sync_scheduled:
             self._sync_scheduled = True
             asyncio.get_running_loop().call_soon(self._end_of_tick)
@@ -100,6 +102,7 @@ class MemoryLog:
 
     def _sync(self) -> None:
         self.durable_position = self.last
+        self.pending_bytes = 0
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             _wake(waiter)
@@ -121,6 +124,14 @@ class MemoryLog:
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         await waiter
+
+    async def seal(self) -> int:
+        """Wait until all is durable: nothing here is written to again; see `Log.seal`."""
+        if not self._writing or self._closed:
+            raise LogClosed
+        last = self.last
+        await self.durable(last)
+        return last
 
     async def read(self, after: int = 0) -> AsyncIterator[list[Entry]]:
         """Give the records behind `after` that are durable now; see `Log.read`."""

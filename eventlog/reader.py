@@ -1,7 +1,8 @@
 """`Reader`: the log for tools. Synchronous, without a lock, and it never creates or touches a file.
 
 It may run beside a live server. An unfinished last write is where reading stops for now; anything
-else that is not as it was written is `LogDamaged`.
+else that is not as it was written is `LogDamaged`. Who asks for records that have expired is told so
+(`LogExpired`), also by the default of 0: from the first that is there is ``after=reader.first - 1``.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from eventlog.directory import (
     bases,
     read_identity,
     read_mark,
+    read_start,
+    state_between,
     survey,
 )
 from eventlog.disk import Disk, OsDisk
@@ -49,9 +52,24 @@ class Reader:
         """Describe the segments, which must follow one another."""
         return survey(self._disk, self._home, self.identity.cluster)
 
+    @property
+    def first(self) -> int:
+        """The first position that is there, or will be: 1 unless older records have expired."""
+        start = read_start(self._disk, self._home)
+        return 1 if start is None else start.first
+
+    def state_after(self, position: int) -> str | None:
+        """Give the hash chain's state between two segments, hex; None anywhere else."""
+        return state_between(self.segments(), position)
+
     def mark(self) -> int:
         """Give the last position that is known to have been synced; 0 when unknown."""
         return read_mark(self._disk, self._home)[0].position
+
+    def quarantine_bytes(self) -> int:
+        """Say how much is kept of what was cut from the log."""
+        folder = self._home.quarantine
+        return sum(self._disk.size(folder / name) for name in self._disk.names(folder))
 
     def walk(self, after: int = 0, *, hashed: bool = False) -> Walker:
         """Give a place behind `after`, to go on from as the log grows."""
@@ -84,8 +102,7 @@ class Reader:
 
 
 def _lines(walker: Walker) -> Iterator[Line]:
-    assert walker.segment is not None
-    offset = walker.raw_offset
+    path, offset = walker.path, walker.raw_offset
     for raw in walker.raw:
         record = parse_record(raw)
         assert record is not None  # it has been verified
@@ -95,7 +112,7 @@ def _lines(walker: Walker) -> Iterator[Line]:
             epoch=record.epoch,
             chain=record.chain.decode(),
             body=record.body,
-            segment=walker.segment.path,
+            segment=path,
             offset=offset,
         )
         offset += len(raw) + 1

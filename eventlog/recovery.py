@@ -9,7 +9,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from eventlog.directory import Home, bases
+from eventlog.content import Content
+from eventlog.directory import Home, bases, segment_path
 from eventlog.disk import Disk, write_all
 from eventlog.frame import FORMAT, Header, chain_hex, first_state
 from eventlog.mark import Mark, MarkFile
@@ -71,7 +72,7 @@ def inspect(disk: Disk, home: Home, cluster: str) -> Found:
     base = max(bases(disk, home), default=1)
     if base in bases(disk, home):
         # After a failed sync the cache may hold what the device does not: ask the device.
-        disk.forget_cached(home.segment(base))
+        disk.forget_cached(segment_path(disk, home, base))
     walker = Walker(disk, home, cluster, base - 1, hashed=True)
     while walker.next():
         pass
@@ -103,7 +104,7 @@ def take_over(
         writer=writer,
     )
     sealed = [base for base in bases(disk, home) if base != header.base]
-    size = sum(disk.size(home.segment(base)) for base in sealed)
+    size = sum(Content(disk, home, base).size() for base in sealed)
     mark = _advanced_mark(disk, home, found)
     try:
         segment = ActiveSegment.create(disk, home, header)

@@ -4,6 +4,7 @@ Text, one JSON line a repair, oldest first. A line is written before anything is
 """
 
 from datetime import UTC, datetime
+from typing import Literal
 
 from msgspec import MsgspecError, Struct, json
 
@@ -29,22 +30,26 @@ class Repair(Struct, frozen=True):
 
     at: str
     position: int
-    """of the first record that was cut"""
+    """of the first record that was cut; of the first that was kept, where history was dropped"""
     records: int
-    """from there to the last that is known to have been"""
+    """how many were given up"""
     bytes: int
     chain: str
-    """of the last record that was kept"""
+    """of the record before `position`"""
     mark_position: int
     mark_chain: str
     reason: str
     damage: str
     user: str
     files: list[Quarantined]
+    kind: Literal["cut", "drop"] = "cut"
 
     def __str__(self) -> str:  # type: ignore[explicit-override]  # needs Python 3.12
         """Say it in one sentence."""
         why = f": {self.reason}" if self.reason else ""
+        if self.kind == "drop":
+            what = f"{self.records} records before {self.position} (history only)"
+            return f"{what}, dropped {self.at} by {self.user}{why}"
         return f"{self.records} records from {self.position} on, cut {self.at} by {self.user}{why}"
 
 
@@ -69,7 +74,20 @@ def repairs(disk: Disk, home: Home) -> list[Repair]:
         raise LogDamaged(home.repairs, 0, 1, 0, f"it cannot be read ({error})") from error
 
 
-def note(disk: Disk, home: Home, repair: Repair) -> None:
-    """Add a repair, durably."""
-    before = chunks_of(disk, home.repairs) if repairs(disk, home) else ()
+def note_once(disk: Disk, home: Home, repair: Repair) -> Repair:
+    """Add a repair, durably, unless it is the last one, which was interrupted; give the one noted."""
+    noted = repairs(disk, home)
+    if noted and _goes_on(noted[-1], repair):
+        return noted[-1]
+    before = chunks_of(disk, home.repairs) if noted else ()
     put(disk, home.repairs, [*before, json.encode(repair) + b"\n"])
+    return repair
+
+
+def _goes_on(earlier: Repair, repair: Repair) -> bool:
+    """Tell whether the damage is what an interrupted repair has left."""
+    same = ("kind", "position", "chain", "mark_position", "mark_chain")
+    known = {(file.source, file.offset, file.sha256) for file in earlier.files}
+    return all(getattr(earlier, name) == getattr(repair, name) for name in same) and all(
+        (file.source, file.offset, file.sha256) in known for file in repair.files
+    )

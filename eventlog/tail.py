@@ -26,6 +26,8 @@ def damage_in_tail(tail: bytes, offset: int, position: int, mark: int) -> str | 
     first, newline, _ = tail.partition(b"\n")
     if newline and unframed(first) is not None:
         return "the line is whole but does not belong here"
+    if parse_footer(tail) is not None:
+        return None  # only its newline is missing: nothing bad stands before it
     for piece in _PIECES.split(tail):
         why = _proof_of_sync(piece, position)
         if why is not None:

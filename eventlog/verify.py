@@ -19,6 +19,8 @@ class Verified(Struct, frozen=True):
     """What a sound log consists of."""
 
     cluster: str
+    first: int
+    """the first position that is there; those before have expired and cannot be checked"""
     records: int
     segments: int
     bytes: int
@@ -34,14 +36,15 @@ class Verified(Struct, frozen=True):
 def verify(
     data_dir: Path, *, progress: Callable[[int], None] | None = None, disk: Disk | None = None
 ) -> Verified:
-    """Read the whole log. `progress` hears the position reached after each batch.
+    """Read the whole log, from the first record that is there. `progress` hears the position reached after each batch.
 
     Raises:
         LogDamaged: the first thing that is wrong, with its place.
 
     """
     reader = Reader(data_dir, disk)
-    walker = reader.walk(hashed=True)
+    first = reader.first
+    walker = reader.walk(first - 1, hashed=True)
     while batch := walker.next():
         if progress is not None:
             progress(batch[-1][0])
@@ -52,7 +55,8 @@ def verify(
     state = first_state(cluster) if cursor is None else cursor.state
     return Verified(
         cluster=cluster,
-        records=last,
+        first=first,
+        records=max(0, last - first + 1),
         segments=len(segments),
         bytes=sum(segment.bytes for segment in segments),
         last=last,

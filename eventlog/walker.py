@@ -6,14 +6,16 @@ it. It takes no lock, changes nothing and holds no file open, so it may run besi
 
 from bisect import bisect_right
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from eventlog.content import Content
 from eventlog.cursor import Cursor
-from eventlog.directory import Home, SegmentInfo, bases, load_segment, read_mark, survey
+from eventlog.directory import Home, SegmentInfo, bases, load_segment, read_mark, read_start, survey
 from eventlog.disk import Disk
-from eventlog.errors import LogDamaged
+from eventlog.errors import LogDamaged, LogExpired, OtherHistory
 from eventlog.frame import chain_hex, parse_record
 from eventlog.log import BATCH_RECORDS_MAX, Entry
 from eventlog.places import Places
@@ -39,6 +41,8 @@ class Walker:
     a segment's first record. With `places`, it begins at the nearest of them, and notes others as
     it goes, at most every `records_max` records, which is also how many it gives at a time. With
     `segments`, which must follow one another, it begins in them without a look at the others.
+
+    Where the log begins later because records have expired, `after` must say so: `LogExpired`.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Walker:
         self.mark, self.mark_slot = read_mark(disk, home)
         self.segments = survey(disk, home, cluster) if segments is None else segments
         self.segment: SegmentInfo | None = None
+        self._content: Content | None = None
         self.cursor: Cursor | None = None
         self.torn: Torn | None = None
         self._before: SegmentInfo | None = None
@@ -77,6 +82,8 @@ class Walker:
         self.raw_offset = 0
         """of the first of them"""
         if self.segments:
+            if after + 1 < self.segments[0].base:
+                raise LogExpired(self.segments[0].base)
             index = bisect_right(self.segments, after + 1, key=lambda segment: segment.base) - 1
             self._before = self.segments[index - 1] if index else None
             self._enter(self.segments[index])
@@ -84,6 +91,11 @@ class Walker:
         elif self.mark.position:
             reason = f"the log is missing; the durable mark is {self.mark.position}"
             raise LogDamaged(home.segment(1), 0, 1, 1, reason)
+
+    @property
+    def path(self) -> Path:
+        """The file that the last records were read from."""
+        return self._bytes().path
 
     def _leap(self) -> None:
         """Begin at the nearest place before what is wanted."""
@@ -100,6 +112,7 @@ class Walker:
         With `upto`, nothing behind that position is given, and everything up to it must be there.
 
         Raises:
+            LogExpired: they were removed on demand.
             LogDamaged: what is stored is not what was written.
 
         """
@@ -122,7 +135,7 @@ class Walker:
         """Describe damage at the place that was reached."""
         cursor = self._cursor()
         return LogDamaged(
-            self._segment().path,
+            self._bytes().path,
             cursor.offset,
             cursor.line,
             cursor.position + 1,
@@ -138,12 +151,17 @@ class Walker:
         assert self.segment is not None
         return self.segment
 
+    def _bytes(self) -> Content:
+        assert self._content is not None
+        return self._content
+
     def _enter(self, segment: SegmentInfo) -> None:
         batch = self.cursor.batch if self.cursor else 0
         self.segment = segment
+        self._content = Content(self._disk, self._home, segment.base)
         self.cursor = Cursor(segment.header, segment.header_bytes, batch)
         if self.content_hash is not None:
-            self.content_hash = sha256(self._disk.read(segment.path, 0, segment.header_bytes))
+            self.content_hash = sha256(self._content.read(0, segment.header_bytes))
         if self.mark.position == self.cursor.position:
             self._compare_mark(chain_hex(self.cursor.state))
 
@@ -154,10 +172,7 @@ class Walker:
             return False
         previous = self.segment
         if previous is not None and self.cursor is not None:
-            footer = self.cursor.footer
-            previous = SegmentInfo(
-                previous.path, previous.header, previous.header_bytes, footer, self.cursor.offset
-            )
+            previous = structs.replace(previous, footer=self.cursor.footer)
         segment = load_segment(self._disk, self._home, base, self._cluster, previous)
         self._before = previous
         self._enter(segment)
@@ -194,6 +209,9 @@ class Walker:
             return False
         if self._enter_next():  # it has appeared since the first look
             return True
+        start = read_start(self._disk, self._home)
+        if start is not None and self._cursor().position + 1 < start.first:
+            raise LogExpired(start.first)
         raise self._damage("its segment is missing")
 
     def _was_replaced(self) -> bool:
@@ -207,11 +225,15 @@ class Walker:
 
     def _read_lines(self, cursor: Cursor) -> bytes:
         """Read at least one whole line, if there is one."""
-        path, size = self._segment().path, self._read_bytes
-        data = self._disk.read(path, cursor.offset, size)
-        while len(data) == size and b"\n" not in data:
-            size *= 4
-            data = self._disk.read(path, cursor.offset, size)
+        content, offset = self._bytes(), cursor.offset
+        try:
+            size = content.near(offset, self._read_bytes)
+            data = content.read(offset, size)
+            while len(data) == size and b"\n" not in data:
+                size *= 4
+                data = content.read(offset, size)
+        except LogDamaged as damaged:
+            raise self._damage(damaged.reason) from damaged
         return data
 
     def _is_last(self) -> bool:
@@ -248,7 +270,7 @@ class Walker:
     def _compare_mark(self, chain: bytes, offset: int = 0) -> None:
         if self.mark.position and chain != self.mark.chain:
             position = self.mark.position
-            raise LogDamaged(
+            raise OtherHistory(
                 self._segment().path,
                 offset,
                 max(1, position - self._segment().base + 2),
@@ -268,8 +290,7 @@ class Walker:
         self._lines = []
         if not self._is_last():
             raise self._damage(cursor.objection(line))
-        size = self._disk.size(self._segment().path)
-        self._end(self._disk.read(self._segment().path, cursor.offset, size))
+        self._end(self._bytes().read(cursor.offset, self._bytes().size()))
         return False
 
     def _end(self, tail: bytes) -> None:

@@ -159,10 +159,12 @@ class Columns:
 
     def add(self, job: Job) -> None:
         """Take in a new job, with what never changes in its life."""
-        self._newest = number = job.seq >> CHUNK_BITS
+        number = job.seq >> CHUNK_BITS
         chunk = self.chunks.get(number)
         if chunk is None:
+            self._settle(self._newest)
             chunk = self.chunks[number] = Chunk(number << CHUNK_BITS)
+            self._newest = number
         row = job.seq - chunk.base
         chunk.live += 1
         chunk.jobs[row] = job
@@ -189,18 +191,24 @@ class Columns:
         chunk.status[row] = GONE
         chunk.jobs[row] = None
         chunk.live -= 1
-        if number == self._newest:
-            return  # more rows are to come
-        if not chunk.live:
-            del self.chunks[number]
-        elif chunk.live < _PACKED_BELOW and 2 * chunk.live < len(chunk.status):
-            chunk.pack()
+        if number != self._newest:  # more rows are to come there
+            self._settle(number)
 
     def has(self, seq: int) -> bool:
         """Whether there is a job of this number."""
         chunk = self.chunks.get(seq >> CHUNK_BITS)
         row = None if chunk is None else chunk.row(seq)
         return chunk is not None and row is not None and chunk.status[row] != GONE
+
+    def _settle(self, number: int) -> None:
+        """Give back the memory of rows without a job, where that is most of them."""
+        chunk = self.chunks.get(number)
+        if chunk is None:
+            return
+        if not chunk.live:
+            del self.chunks[number]
+        elif chunk.live < _PACKED_BELOW and 2 * chunk.live < len(chunk.status):
+            chunk.pack()
 
 
 class Tagged:

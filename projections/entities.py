@@ -3,14 +3,30 @@
 Every field is a fact from an event, so the tables of these can be written to a snapshot as they
 are. What can be computed from them lives in ``state`` and the index modules instead. Times are
 integer microseconds since the Unix epoch, UTC.
+
+A field at its default is left out of snapshots and digests, so a new field with a default is free:
+neither changes where nothing is known of it. A new field that records of old already tell of is
+not: older snapshots lack it (see ``snapshot``). Defaults are singletons, such as None, 0, UNSET;
+a value that only equals its default would be written.
 """
 
-from msgspec import Raw, Struct
+from typing import Annotated, ClassVar
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from projections.lifecycle import Status
 
+Shared = Annotated[str, Meta(extra={"shared": True})]
+"""Text that many entities have in common; a loaded snapshot holds it once."""
 
-class Job(Struct, gc=False):
+
+class Entity(Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """What all that exists has in common: ``KEY`` names the fields it is found by in its table."""
+
+    KEY: ClassVar[tuple[str, ...]] = ("id",)
+
+
+class Job(Entity, gc=False):
     """One job. ``seq`` numbers all jobs in order of creation; ``position`` last changed it.
 
     ``due_at`` is set while the job waits for its time; ``scheduled_at`` is what is shown. While
@@ -20,8 +36,8 @@ class Job(Struct, gc=False):
 
     id: str
     seq: int
-    org: str
-    queue: str
+    org: Shared
+    queue: Shared
     payload: Raw
     max_retries: int
     timeout_secs: int
@@ -39,10 +55,10 @@ class Job(Struct, gc=False):
     lease: str | None = None
     lease_until: int | None = None
     worker: str | None = None
-    result: Raw | None = None
+    result: Raw | UnsetType = UNSET
     last_error: str | None = None
     idempotency_key: str | None = None
-    tags: Raw | None = None
+    tags: Raw | UnsetType = UNSET
     parent: str | None = None
     completion_webhook: str | None = None
     completion_webhook_secret: str | None = None
@@ -51,21 +67,23 @@ class Job(Struct, gc=False):
     trail: int = 0
 
 
-class Queue(Struct, gc=False):
+class Queue(Entity, gc=False):
     """One queue's configuration. ``paused_at`` is set while claims hand out nothing.
 
     ``paid_until_ns`` tells how far its rate limit is used up (see ``ratelimit``), in nanoseconds.
     """
+
+    KEY: ClassVar[tuple[str, ...]] = ("org", "name")
 
     id: str
     org: str
     name: str
     created_at: int
     updated_at: int
+    settings: Raw
     max_retries: int | None = None
     default_timeout_secs: int | None = None
     rate_limit: int | None = None
-    settings: Raw = Raw(b"{}")
     paused_at: int | None = None
     paused_by: str | None = None
     paused_reason: str | None = None
@@ -77,7 +95,7 @@ class Queue(Struct, gc=False):
     paid_until_ns: int = 0
 
 
-class Worker(Struct, gc=False):
+class Worker(Entity, gc=False):
     """One registered worker, as its registration and heartbeats tell."""
 
     id: str
@@ -93,10 +111,10 @@ class Worker(Struct, gc=False):
     current_jobs: int = 0
     worker_type: str | None = None
     version: str | None = None
-    metadata: Raw | None = None
+    metadata: Raw | UnsetType = UNSET
 
 
-class ApiKey(Struct, gc=False):
+class ApiKey(Entity, gc=False):
     """One API key, known by its hash. ``bootstrap`` marks the one the server itself made valid."""
 
     id: str

@@ -14,6 +14,7 @@ from msgspec.json import format as reformat
 from projections import bounds
 from projections.errors import Invalid, TooLarge
 
+EMPTY_OBJECT: Final = Raw(b"{}")
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _INNERMOST: Final = re.compile(rb"\[\]|\{\}")
 _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -48,7 +49,9 @@ def document(field: str, raw: Raw, bytes_max: int) -> Raw:
     return Raw(text)
 
 
-def bounded(field: str, raw: Raw | UnsetType | None, bytes_max: int, kinds: bytes) -> Raw | None:
+def bounded(
+    field: str, raw: Raw | UnsetType | None, bytes_max: int, kinds: bytes
+) -> Raw | UnsetType:
     """Give an optional document whose first byte must be one of `kinds` (``{`` or ``[``), minified.
 
     Raises:
@@ -57,7 +60,7 @@ def bounded(field: str, raw: Raw | UnsetType | None, bytes_max: int, kinds: byte
     """
     given = present(raw)
     if given is None:
-        return None
+        return UNSET
     text = minified(field, given)
     if text[0] not in kinds:
         wanted = " or ".join({"{": "an object", "[": "an array"}[chr(kind)] for kind in kinds)
@@ -75,14 +78,24 @@ def present(raw: Raw | UnsetType | None) -> Raw | None:
     return None if raw is None or raw is UNSET or bytes(raw) == b"null" else raw
 
 
-def words(tags: Raw | None) -> tuple[str, ...]:
+def copied(raw: Raw | UnsetType) -> Raw | UnsetType:
+    """Give an optional document with bytes of its own: it kept those of its whole line alive."""
+    return UNSET if raw is UNSET else raw.copy()
+
+
+def or_null(raw: Raw | UnsetType) -> Raw | None:
+    """Give an optional document as answers show it."""
+    return None if raw is UNSET else raw
+
+
+def words(tags: Raw | UnsetType) -> tuple[str, ...]:
     """List what a tag filter matches: elements of an array, keys and text values of an object.
 
     Raises:
         DecodeError: it holds a number that no machine type can; ``decide`` lets no such tags in.
 
     """
-    if tags is None:
+    if tags is UNSET:
         return ()
     found = _decode_tags(tags)
     values = [*found, *found.values()] if isinstance(found, dict) else found

@@ -119,7 +119,10 @@ class State:
 
     def remove_queue(self, queue: Queue) -> None:
         """Take a queue out; what is derived about it stays while there are jobs in it."""
-        del self.tables.queues[queue.org][queue.name]
+        queues = self.tables.queues[queue.org]
+        del queues[queue.name]
+        if not queues:
+            del self.tables.queues[queue.org]
         shelves = self.shelves.get(queue.org, {})
         if queue.name in shelves and shelves[queue.name].is_empty():
             del shelves[queue.name]

@@ -7,6 +7,7 @@ asking for it again does the rest.
 
 import asyncio
 from collections.abc import Iterator
+from typing import Final
 
 from msgspec import Struct
 
@@ -15,6 +16,9 @@ from projections.decide import Caller, actions
 from projections.decide.actions import Action
 from projections.queries.jobs import Matching
 from server.engine import Engine
+
+_PENDING_BYTES_MAX: Final = 4 * bounds.MIB
+"""An action waits for the disk long before it could overload it."""
 
 
 class Performed(Struct, frozen=True):
@@ -29,6 +33,7 @@ async def perform(engine: Engine, caller: Caller, action: Action) -> Performed:
     """Do it.
 
     Raises:
+        Busy: not now; the parts before are done.
         LogError: the log takes no more records; the parts before may be done.
 
     """
@@ -39,6 +44,8 @@ async def perform(engine: Engine, caller: Caller, action: Action) -> Performed:
         applied = engine.execute(actions.apply, caller, action, action_id, part).answer
         changed.extend(applied.job_ids)
         await asyncio.sleep(0)
+        if engine.log.pending_bytes > _PENDING_BYTES_MAX:
+            await engine.durable(engine.state.position)
     return Performed(action_id, len(matched), changed)
 
 

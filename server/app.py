@@ -4,8 +4,10 @@ No rule and no handler lives here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -13,23 +15,48 @@ from projections import bounds
 from server.engine import Engine
 from server.http import routes
 from server.http.describe import described
-from server.http.ratelimit import Limiter
 from server.http.service import SERVICE, Service
+from server.lag import watch_loop
+from server.pressure import watch_log, watch_space
 from server.settings import Settings
+from server.tally import LogMeter
 from server.timekeeper import keep_time
+
+DEFAULTS: Final = Settings()
+
+Background = Callable[[], Coroutine[Any, Any, None]]
+"""Starts what runs beside the requests, until it is cancelled."""
 
 
 def build_app(
-    engine: Engine, secret: bytes, *, rate_limit: int = 100_000, rate_burst: int = 200_000
+    engine: Engine,
+    secret: bytes,
+    settings: Settings = DEFAULTS,
+    *,
+    free_bytes: Callable[[], int] | None = None,
+    meter: LogMeter | None = None,
+    on_stuck: Callable[[float], None] | None = None,
 ) -> web.Application:
     """Give an application that serves `engine`; `secret` keys the hashes of API keys.
 
-    An organization may send `rate_limit` requests a second, `rate_burst` at once.
+    `free_bytes` tells how much space the log's disk has left; it is called on a thread of its own.
+    `meter` is the one that the engine's log tells of its batches, if it does.
+    `on_stuck` hears when the disk has taken nothing for as long as the settings allow.
     """
-    app = web.Application(client_max_size=bounds.BULK_BODY_BYTES_MAX)
-    app[SERVICE] = Service(engine, secret, Limiter(rate_limit, rate_burst), described())
+    app = web.Application(
+        client_max_size=bounds.BULK_BODY_BYTES_MAX,
+        handler_args={"lingering_time": 0.0},  # answers see to bodies that nobody reads
+    )
+    app[SERVICE] = service = Service(engine, secret, settings, described(), meter or LogMeter())
     routes.register(app)
-    app.cleanup_ctx.append(_timekeeper)
+    tasks: list[Background] = [
+        lambda: keep_time(engine),
+        lambda: watch_loop(service.lag),
+        lambda: watch_log(service.pressure, settings.stuck_disk_secs, on_stuck),
+    ]
+    if free_bytes is not None:
+        tasks.append(lambda: watch_space(service.pressure, free_bytes))
+    app.cleanup_ctx.append(partial(_background, tasks))
     return app
 
 
@@ -40,21 +67,25 @@ async def serve(
     *,
     stop: asyncio.Event,
     on_listening: Callable[[str, int], None],
+    free_bytes: Callable[[], int] | None = None,
+    meter: LogMeter | None = None,
+    on_stuck: Callable[[float], None] | None = None,
 ) -> None:
     """Listen until `stop` is set, then drain: no more claims, running requests finish.
 
-    The caller closes the log afterwards.
+    `meter` is as in `build_app`. The caller closes the log afterwards.
 
     Raises:
         OSError: the address cannot be listened on.
-        Exception: whatever ended the timekeeper; the server does not run on without it.
+        Exception: whatever ended the timekeeper or a watch; the server does not run on without it.
 
     """
-    app = build_app(engine, secret, rate_limit=settings.rate_limit, rate_burst=settings.rate_burst)
+    app = build_app(engine, secret, settings, free_bytes=free_bytes, meter=meter, on_stuck=on_stuck)
     runner = web.AppRunner(
         app, handle_signals=False, access_log=None, shutdown_timeout=settings.drain_secs
     )
     await runner.setup()
+    app[SERVICE].server = runner.server
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
         host, port = runner.addresses[0][:2]
@@ -66,21 +97,23 @@ async def serve(
         await runner.cleanup()
 
 
-async def _timekeeper(app: web.Application) -> AsyncIterator[None]:
-    service = app[SERVICE]
-    service.timekeeper = asyncio.create_task(keep_time(service.engine))
+async def _background(tasks: list[Background], app: web.Application) -> AsyncIterator[None]:
+    running = app[SERVICE].background
+    running.extend(asyncio.ensure_future(task()) for task in tasks)
     yield
-    service.timekeeper.cancel()
-    with suppress(asyncio.CancelledError):
-        await service.timekeeper
+    for task in running:
+        task.cancel()
+    for task in running:
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _until_stopped(service: Service, stop: asyncio.Event) -> None:
-    assert service.timekeeper is not None
     stopped = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({stopped, service.timekeeper}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopped, *service.background}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopped.cancel()
-    if service.timekeeper.done():
-        service.timekeeper.result()
+    for task in service.background:
+        if task.done():
+            task.result()

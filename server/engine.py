@@ -6,7 +6,7 @@ without a lock. Nothing here knows a queue rule or HTTP. An answer may leave onl
 """
 
 from collections.abc import Callable
-from typing import Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from msgspec import Struct
 
@@ -22,6 +22,8 @@ P = ParamSpec("P")
 
 SYSTEM = Caller(org=DEFAULT_ORG, by="system", request_id="")
 DUTIES_BEFORE_COMMAND_MAX = 100
+
+Decide = Callable[..., Decision[Any]]
 
 
 class Broken(Exception):
@@ -52,8 +54,11 @@ class Engine:
         self.log = log
         self.policy = policy
         self.new_id = new_id
+        self.admission: Callable[[Decide], None] | None = None
+        """Told of each command before it is decided; raises a refusal when this is not the time."""
         self.on_next_due: Callable[[], None] | None = None
-        self.on_record: Callable[[Record], None] | None = None
+        self.listeners: list[Callable[[Record], None]] = []
+        """Each hears of every record once it is folded."""
         self.on_broken: Callable[[Exception], None] | None = None
         self._broken = False
         self._clock = clock
@@ -80,6 +85,8 @@ class Engine:
             Broken: an earlier record could not be folded.
 
         """
+        if self.admission is not None:
+            self.admission(decide)
         now_us = self.now_us()
         self._catch_up(now_us)
         ctx = self._context(now_us, caller)
@@ -91,7 +98,14 @@ class Engine:
         return Receipt(self.state.position, decision.answer)
 
     def perform_duties(self, limit: int) -> int:
-        """Record up to `limit` things that time has brought about; give how many there were."""
+        """Record up to `limit` things that time has brought about; give how many there were.
+
+        Raises:
+            Refused: this is not the time; they are done when it is.
+
+        """
+        if self.admission is not None:
+            self.admission(duties.due)
         return self._perform_duties(self.now_us(), limit)
 
     async def durable(self, position: int) -> None:
@@ -126,8 +140,8 @@ class Engine:
         self.log.append(record.position, encode(record))
         due_before = self.state.agenda.next_due()
         self._fold(record)
-        if self.on_record is not None:
-            self.on_record(record)
+        for heard in self.listeners:
+            heard(record)
         if self.on_next_due is not None and self.state.agenda.next_due() != due_before:
             self.on_next_due()
 

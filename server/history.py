@@ -1,14 +1,14 @@
 """A job's history, read back from the log: each event names the record before that tells of the job.
 
-The cost is that of the history itself, wherever in the log it stands.
+The cost is that of the history itself, wherever in the log it stands. Where earlier records have
+expired, it ends there: what is left is told, and that there was more is no error.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 
 from msgspec import Struct
 
-from eventlog import Log
+from eventlog import Log, LogExpired
 from projections.entities import Job
 from projections.events import JobCreated, JobEvent, Record, decode
 
@@ -24,7 +24,7 @@ class Told(Struct, frozen=True):
 
 
 async def history(log: Log, job: Job) -> list[Told]:
-    """Give everything that was told of a job, the newest first.
+    """Give everything that was told of a job and has not expired, the newest first.
 
     Raises:
         LogDamaged: a record is not what was written.
@@ -35,13 +35,17 @@ async def history(log: Log, job: Job) -> list[Told]:
     await log.durable(position)
     found: list[Told] = []
     while position:
-        told = _of(job_id, decode(position, await log.body(position)))
+        try:
+            body = await log.body(position)
+        except LogExpired:
+            break
+        told = _of(job_id, decode(position, body))
         found.extend(told)
         last = told[-1].event
         if isinstance(last, JobCreated):
             break
         if not last.prev:
-            found.extend([earlier async for earlier in _scanned(log, job_id, position)])
+            found.extend(await _scanned(log, job_id, position))
             break
         position = last.prev
         if len(found) % _RECORDS_PER_TURN == 0:
@@ -59,15 +63,23 @@ def _of(job_id: str, record: Record) -> list[Told]:
     return told[::-1]
 
 
-async def _scanned(log: Log, job_id: str, before: int) -> AsyncIterator[Told]:
+async def _scanned(log: Log, job_id: str, before: int) -> list[Told]:
     """Give what older records tell, the newest first: those of vocabulary 1 name no earlier one."""
+    after = 0
+    while True:
+        try:
+            return await _scan(log, job_id, after, before)
+        except LogExpired as expired:
+            after = expired.first - 1
+
+
+async def _scan(log: Log, job_id: str, after: int, before: int) -> list[Told]:
     mentioned = job_id.encode()
     found: list[Told] = []
-    async for batch in log.read(0):
+    async for batch in log.read(after):
         for position, body in batch:
             if position < before and mentioned in body:
                 found[:0] = _of(job_id, decode(position, body))
         if batch[-1][0] >= before:
             break
-    for told in found:
-        yield told
+    return found

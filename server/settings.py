@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from eventlog import SyncMode
+from projections import bounds
 from projections.decide import Policy
 
 VERSION: Final = "0.1.0"
@@ -63,6 +64,32 @@ class Settings(Struct, frozen=True, kw_only=True):
     rate_burst: Annotated[int, Meta(ge=1, description="Requests that it may send at once.")] = (
         200_000
     )
+    metrics_token: Annotated[
+        str | None,
+        Meta(description="Who reads /metrics must bear this. Without it, everyone may."),
+    ] = None
+    pending_bytes_max: Annotated[
+        int,
+        Meta(ge=1, description="Commands are refused while more than this waits for the disk."),
+    ] = 64 * bounds.MIB
+    body_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=bounds.BULK_BODY_BYTES_MAX,
+            description="Request bodies that may be on their way in at one time, in bytes.",
+        ),
+    ] = 256 * bounds.MIB
+    body_secs: Annotated[
+        float, Meta(ge=1, description="Longest time that a request's body may take.")
+    ] = 60.0
+    disk_reserve_bytes: Annotated[
+        int,
+        Meta(ge=0, description="Free space below which new work is refused; 0 for no reserve."),
+    ] = 256 * bounds.MIB
+    stuck_disk_secs: Annotated[
+        float,
+        Meta(ge=0, description="Ends when the disk takes nothing for this long; 0 for never."),
+    ] = 60.0
     drain_secs: Annotated[
         float, Meta(ge=0, description="Longest wait for running requests at shutdown.")
     ] = 10.0

@@ -1,24 +1,27 @@
-"""From a data directory to an engine: lock, replay, take over the log, record the start.
+"""From a data directory to an engine: lock, snapshot, replay, take over the log, record the start.
 
 Nothing on disk changes before the whole log was read and found sound. The HTTP face opens its port
 only with the engine that this gives.
 """
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
-from eventlog import FileLog, Log, LogFailed
+from eventlog import FileLog, Log, LogFailed, Snapshot, SnapshotStore
 from projections.decide import access as access_commands
 from projections.decide import system
 from projections.events import decode
 from projections.fold import refold
 from projections.state import State
-from server import access, ids
+from server import access, ids, mount, restore
 from server.clock import WallClock, monotonic_us
 from server.engine import SYSTEM, Engine
 from server.settings import VERSION, Settings
+from server.tally import LogMeter
 
 Progress = Callable[[int, int], None]
 
@@ -26,16 +29,19 @@ Progress = Callable[[int, int], None]
 class Started(Struct, frozen=True):
     """An engine that is ready to serve, and how it came to be.
 
-    `new_key` is the API key, when it was made at this start. `torn` tells of an unfinished last
-    write that was set aside.
+    `snapshot` is where the replay began. `new_key` is the API key, when it was made at this start.
+    `warnings` tell of an unfinished last write that was set aside, and of snapshots passed over.
+    `meter` hears of the log's batches.
     """
 
     engine: Engine
     secret: bytes
     new_key: str | None
+    snapshot: Snapshot | None
     replayed_records: int
     replay_us: int
-    torn: str | None
+    warnings: list[str]
+    meter: LogMeter
 
 
 async def open_engine(
@@ -46,12 +52,16 @@ async def open_engine(
     """Start from the data directory of the settings.
 
     Raises:
-        LogError: another server holds it, or the log is damaged; nothing was changed.
+        UnsafeFileSystem: no log may live there.
+        LogError: another server holds it, or the log is damaged, or its beginning has expired and no
+            snapshot tells what it came to; nothing was changed.
         Undecodable: the log is intact and not one that this version can fold; likewise.
 
     """
+    warning = mount.check(settings.data_dir)
     clock = WallClock()
     uuid7 = ids.uuid7_source(clock)
+    meter = LogMeter()
     log = FileLog.open(
         settings.data_dir,
         clock=clock,
@@ -61,12 +71,16 @@ async def open_engine(
         segment_bytes_max=settings.segment_bytes,
         writer=f"spoolog {VERSION}",
         on_failure=on_failure,
+        meter=meter,
     )
     try:
-        return await _start(settings, log, clock, uuid7, progress)
+        started = await _start(settings, log, clock, uuid7, meter=meter, progress=progress)
     except BaseException:
         await log.close()
         raise
+    if warning is not None:
+        started.warnings.append(warning)
+    return started
 
 
 async def _start(
@@ -74,29 +88,48 @@ async def _start(
     log: FileLog,
     clock: WallClock,
     uuid7: Callable[[], str],
+    *,
+    meter: LogMeter,
     progress: Progress | None,
 ) -> Started:
     began_us = monotonic_us()
-    state = await replayed(log, progress)
+    store = SnapshotStore(settings.data_dir, log.cluster)
+    # On a thread: a million jobs take seconds, and a signal must be heard meanwhile.
+    restored = await asyncio.to_thread(
+        partial(restore.newest, store, log.state_after, last=log.last)
+    )
+    state, warnings = restored.state, restored.passed_over
+    began_at = state.position
+    await replay(log, state, progress)
     replay_us = monotonic_us() - began_us
-    records = state.position
-    torn = None if log.recovery is None else str(log.recovery)
+    clock.start_at(state.tables.at)
+    records = state.position - began_at
     epoch = await log.begin()
+    if log.recovery is not None:
+        warnings.append(f"set aside: {log.recovery}")
     engine = Engine(state, log, clock, uuid7, settings.policy())
     engine.execute(system.start, SYSTEM, VERSION, epoch)
     secret, new_key = _admit(settings.data_dir, settings, engine)
     await engine.durable(state.position)
-    return Started(engine, secret, new_key, records, replay_us, torn)
+    return Started(engine, secret, new_key, restored.snapshot, records, replay_us, warnings, meter)
 
 
-async def replayed(log: Log, progress: Progress | None = None) -> State:
-    """Fold a whole log. `progress` hears the position reached and the last one after each batch."""
-    state = State()
+async def replay(log: Log, state: State, progress: Progress | None = None) -> None:
+    """Fold all that the log holds behind a state into it.
+
+    `progress` hears the position reached and the last one after each batch.
+    """
     async for batch in log.read(state.position):
         for position, body in batch:
             refold(state, decode(position, body))
         if progress is not None:
             progress(state.position, log.last)
+
+
+async def replayed(log: Log) -> State:
+    """Fold a whole log."""
+    state = State()
+    await replay(log, state)
     return state
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from projections import bounds
 from server.engine import Engine
+from server.pressure import Busy
 
 BATCH_MAX: Final = 500
 _PAUSE_SECS: Final = 0.001
@@ -17,7 +18,12 @@ async def keep_time(engine: Engine) -> None:
     engine.on_next_due = moved.set
     while True:
         moved.clear()
-        if engine.perform_duties(BATCH_MAX) == BATCH_MAX:
+        try:
+            done = engine.perform_duties(BATCH_MAX)
+        except Busy:
+            await asyncio.sleep(_SLEEP_SECS_MAX)  # what is due stays due
+            continue
+        if done == BATCH_MAX:
             # A real pause, not sleep(0): requests and the log's writer thread come first.
             await asyncio.sleep(_PAUSE_SECS)
         else:

@@ -30,7 +30,7 @@ class WaitingRoom:
         self._timers: dict[Place, asyncio.TimerHandle] = {}
         self._called: set[Place] = set()
         self._closed = False
-        engine.on_record = self._recorded
+        engine.listeners.append(self._recorded)
 
     def __len__(self) -> int:
         return sum(len(line) for line in self._lines.values())

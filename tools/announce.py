@@ -19,14 +19,16 @@ def report_start(started: Started, settings: Settings) -> None:
     secs = max(started.replay_us, 1) / 1_000_000
     records = started.replayed_records
     note(f"spoolog {VERSION}, data in {settings.data_dir.absolute()}, --sync {settings.sync}")
+    snapshot = started.snapshot
+    if snapshot is not None:
+        note(f"started from the snapshot at {shown(snapshot.position)}")
     if records:
-        note(
-            f"replayed {shown(records)} records in {secs:.2f} s ({shown(int(records / secs))} a second)"
-        )
-    else:
+        rate = shown(int(records / secs))
+        note(f"replayed {shown(records)} records in {secs:.2f} s ({rate} a second)")
+    elif snapshot is None:
         note("a new log")
-    if started.torn is not None:
-        note(f"set aside: {started.torn}")
+    for warning in started.warnings:
+        note(f"warning: {warning}")
 
 
 def report_key(key: str, data_dir: Path, url: str) -> None:

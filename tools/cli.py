@@ -21,10 +21,13 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("tools.serve:serve", "Run the server."),
     "log": (
         "tools.log:log",
-        "Look at the log, copy it, repair it: stat, cat, tail, verify, archive, repair.",
+        "Look at the log, keep it small, copy it, repair it.",
     ),
     "history": ("tools.history:history", "Tell the life of one job."),
+    "export": ("tools.export:export", "Write the events of the log to a file."),
+    "sql": ("tools.sql:sql", "Ask the log's events and the state in SQL."),
     "replay": ("tools.replay:replay", "Fold the log from scratch; compare with a running server."),
+    "snapshot": ("tools.snapshot:snapshot", "Make a snapshot, so that the next start is short."),
     "bench": ("tools.bench.command:bench", "Measure this machine against the targets."),
     "demo": ("tools.demo.command:demo", "Process a folder of real files, then again with a crash."),
 }

@@ -13,10 +13,12 @@ from msgspec import Struct
 from eventlog import Reader
 from projections.bounds import SECOND_US
 from projections.events import JobClaimed
+from projections.feed import event_type
 from projections.moments import to_text
-from tools.lines import Shown, Wanted, event_type, fields, select
+from tools.lines import Shown, Wanted, fields, select
+from tools.open import beginning
 from tools.options import data_dir_option, json_option
-from tools.output import Problem, rows, say_json
+from tools.output import Problem, note, rows, say_json
 
 _TOLD_ELSEWHERE: Final = frozenset({"job", "prev", "worker"})
 
@@ -41,7 +43,11 @@ class Step(Struct, frozen=True):
 @json_option
 def history(job_id: str, data_dir: Path, as_json: bool) -> None:
     """Tell what happened to a job: when, by whom, on which request, and how long it took."""
-    steps = list(steps_of(select(Reader(data_dir).lines(), Wanted(job=job_id))))
+    reader, wanted = Reader(data_dir), Wanted(job=job_id)
+    after = beginning(reader, wanted)
+    steps = list(steps_of(select(reader.lines(after), wanted)))
+    if after:
+        note(f"Records before {after + 1} have expired; what they told is not shown.")
     if not steps:
         raise Problem(f"no event of a job {job_id!r} is in the log in {data_dir}")
     if as_json:

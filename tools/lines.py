@@ -18,6 +18,7 @@ from projections.events import (
     WorkerRegistered,
     decode,
 )
+from projections.feed import Fact, event_type
 from projections.moments import to_text
 from tools.options import Point
 from tools.output import printable
@@ -46,11 +47,17 @@ class Wanted(Struct, frozen=True):
 
 
 class Shown(Struct, frozen=True):
-    """A record with those of its events that were asked for."""
+    """A record with those of its events that were asked for, and their places in it."""
 
     line: Line
     record: Record
     events: tuple[Event, ...]
+    indexes: tuple[int, ...]
+
+    def facts(self) -> Iterator[Fact]:
+        """Give the events one by one."""
+        for index, event in zip(self.indexes, self.events, strict=True):
+            yield Fact(self.record, index, event)
 
 
 def select(lines: Iterable[Line], wanted: Wanted) -> Iterator[Shown]:
@@ -66,9 +73,13 @@ def select(lines: Iterable[Line], wanted: Wanted) -> Iterator[Shown]:
         record = decode(line.position, line.body)
         if wanted.end is not None and not wanted.end.includes(line.position, record.at):
             return
-        events = tuple(event for event in record.events if _matches(event, wanted, members))
-        if events and _in_range(line, record, wanted):
-            yield Shown(line, record, events)
+        found = {
+            index: event
+            for index, event in enumerate(record.events)
+            if _matches(event, wanted, members)
+        }
+        if found and _in_range(line, record, wanted):
+            yield Shown(line, record, tuple(found.values()), tuple(found))
 
 
 def document(line: Line) -> bytes:
@@ -91,11 +102,6 @@ def readable(shown: Shown) -> Iterator[str]:
         if record.req:
             words.append(click.style(f"req={printable(record.req)}", dim=True))
         yield " ".join(words)
-
-
-def event_type(event: Event) -> str:
-    """Give the dotted name of an event."""
-    return str(event.__struct_config__.tag)
 
 
 def fields(event: Event) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """``spoolog log``: stat, cat, tail, verify. Reads the log beside a running server; changes nothing.
 
-``archive`` and ``repair`` are modules of their own. How a record is chosen and worded stands in ``tools.lines``; what makes a log sound, in
-``eventlog.verify``.
+How a record is chosen and worded stands in ``tools.lines``; what makes a log sound, in
+``eventlog.verify``. The verbs that change or copy files stand in ``tools.logkeeping``,
+``tools.archive`` and ``tools.repair``.
 """
 
 import time
@@ -16,10 +17,10 @@ import click
 from eventlog import LogDamaged, Reader, SegmentInfo, verify
 from eventlog.frame import chain_hex
 from projections.moments import to_text
-from tools import output
+from tools import logkeeping, output
 from tools.archive import archive
 from tools.lines import Shown, Wanted, document, readable, select
-from tools.open import last_known
+from tools.open import beginning, last_known
 from tools.options import Point, PointType, data_dir_option, json_option
 from tools.repair import repair, told
 
@@ -29,9 +30,14 @@ POLL_SECS: Final = 0.1
 
 @click.group()
 def log() -> None:
-    """Look at the log, copy it, repair it. Only repair changes it, and only when told to."""
+    """Look at the log, keep it small, copy it, repair it.
+
+    All but repair works beside a running server; only repair gives records up.
+    """
 
 
+log.add_command(logkeeping.compress)
+log.add_command(logkeeping.expire)
 log.add_command(archive)
 log.add_command(repair)
 
@@ -55,19 +61,24 @@ def _filters(command: F) -> F:
 def stat(data_dir: Path, as_json: bool) -> None:
     """Show positions, segments and the head of the hash chain."""
     reader = Reader(data_dir)
-    segments = reader.segments()
+    segments, first = reader.segments(), reader.first
     walker = reader.walk(segments[-1].base - 1 if segments else 0)
     while walker.next():
         pass
     cursor = walker.cursor
+    last = 0 if cursor is None else cursor.position
     found: dict[str, object] = {
         "data_dir": str(data_dir),
         "cluster": reader.identity.cluster,
-        "records": 0 if cursor is None else cursor.position,
+        "first": first,
+        "last": last,
+        "records": max(0, last - first + 1),
         "known_synced": walker.mark.position,
         "epoch": 0 if cursor is None else cursor.header.epoch,
         "chain": "" if cursor is None else chain_hex(cursor.state).decode(),
         "bytes": sum(segment.bytes for segment in segments),
+        "file_bytes": sum(segment.file_bytes for segment in segments),
+        "quarantine_bytes": reader.quarantine_bytes(),
         "unfinished_bytes": 0 if walker.torn is None else walker.torn.bytes,
         "repairs": told(data_dir),
     }
@@ -98,7 +109,8 @@ def cat(
 ) -> None:
     """Print records, oldest first: a line for each event, or with --json the stored JSON."""
     wanted = _wanted(filters, start, end)
-    found = select(Reader(data_dir).lines(wanted.after), wanted)
+    reader = Reader(data_dir)
+    found = select(reader.lines(beginning(reader, wanted)), wanted)
     _print(islice(found, limit), as_json=as_json)
 
 
@@ -117,7 +129,9 @@ def tail(*, data_dir: Path, count: int, follow: bool, as_json: bool, **filters: 
     reader = Reader(data_dir)
     last = last_known(reader) or 0
     # Without a filter the last records are known by their number; the log behind them is not read.
-    after = 0 if any(filters.values()) else max(0, last - count)
+    after = beginning(reader, wanted)
+    if not any(filters.values()):
+        after = max(after, last - count)
     recent: deque[Shown] | None = deque(maxlen=count)
 
     def wait() -> bool:
@@ -156,6 +170,7 @@ def verify_log(data_dir: Path, as_json: bool) -> None:
     found: dict[str, object] = {
         "ok": True,
         "cluster": sound.cluster,
+        "first": sound.first,
         "records": sound.records,
         "segments": sound.segments,
         "bytes": sound.bytes,
@@ -189,6 +204,8 @@ def _segment(segment: SegmentInfo) -> dict[str, object]:
         "first": segment.base,
         "last": None if segment.footer is None else segment.footer.last,
         "bytes": segment.bytes,
+        "file_bytes": segment.file_bytes,
+        "compressed": segment.compressed,
         "epoch": segment.header.epoch,
         "sealed": segment.sealed,
         "created_at": to_text(segment.header.created_at_us),

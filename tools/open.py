@@ -4,17 +4,20 @@ May run beside a live server. Nothing is locked, created or changed, and nothing
 """
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from msgspec import Struct
 
-from eventlog import Reader
+from eventlog import Entry, LogExpired, Reader
 from eventlog.recovery import Recovery
+from eventlog.walker import Walker
 from projections.events import decode
 from projections.fold import refold
 from projections.state import State
 from server.clock import monotonic_us
+from tools.lines import Wanted
 from tools.options import Point
 
 
@@ -46,16 +49,32 @@ def last_known(reader: Reader) -> int | None:
     return known or None
 
 
+def beginning(reader: Reader, wanted: Wanted) -> int:
+    """Give the position behind which to read: from the first record that is there, if not later.
+
+    Raises:
+        LogExpired: what is wanted begins before it by name.
+
+    """
+    first = reader.first
+    start = None if wanted.start is None else wanted.start.position
+    if start is not None and start < first > 1:
+        raise LogExpired(first)
+    return max(wanted.after, first - 1)
+
+
 def fold_log(
     reader: Reader,
     until: Point | None = None,
     progress: Callable[[int], None] | None = None,
     *,
     hashed: bool = False,
+    stops: Mapping[int, Callable[[State], None]] = MappingProxyType({}),
 ) -> Folded:
     """Fold the log from its beginning up to and including `until`.
 
-    `hashed` also checks every sealed segment against the hash in its footer.
+    `hashed` also checks every sealed segment against the hash in its footer. `stops` are shown the
+    state at their positions, which must be in the log.
 
     Raises:
         LogDamaged, Undecodable: a record is not what was written; not one this version knows.
@@ -66,7 +85,7 @@ def fold_log(
     events = 0
     walker = reader.walk(hashed=hashed)
     with without_gc():
-        while batch := walker.next():
+        for batch in _with_stops(walker, state, stops):
             for position, body in batch:
                 record = decode(position, body)
                 if until is not None and not until.includes(position, record.at):
@@ -77,3 +96,15 @@ def fold_log(
                 progress(state.position)
     torn = None if walker.segment is None else Recovery.of(walker.segment.path, walker.torn)
     return Folded(state, events, monotonic_us() - began_us, torn)
+
+
+def _with_stops(
+    walker: Walker, state: State, stops: Mapping[int, Callable[[State], None]]
+) -> Iterator[list[Entry]]:
+    """Give batches that end at each stop, and show it the state once that batch is folded."""
+    for position in sorted(stops):
+        while batch := walker.next(position):
+            yield batch
+        stops[position](state)
+    while batch := walker.next():
+        yield batch

@@ -4,6 +4,9 @@ Results go to standard output; progress, warnings and refusals to standard error
 what is being told.
 """
 
+import os
+import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -86,6 +89,18 @@ def printable(text: str) -> str:
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+@contextmanager
+def to_a_reader() -> Iterator[None]:
+    """Write to standard output until it is done or its reader has gone, which ends the process."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough. The interpreter would try to flush once more, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
 
 
 @contextmanager

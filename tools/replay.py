@@ -3,11 +3,12 @@
 The folding is ``projections.fold``; what is compared stands in ``tools.indexes`` and the digest.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from eventlog import Reader
+from eventlog import Reader, SnapshotDamaged, SnapshotStore, newest_sound
 from projections.bounds import SECOND_US
 from projections.digest import digest
 from projections.lifecycle import Status
@@ -39,8 +40,9 @@ def replay(
 ) -> None:
     """Fold the log and show what it adds up to: jobs by status, rate, digest.
 
-    With --check, the indexes that grew with the folding are compared with ones built anew, and with
-    --url also the digest of a running server at its own position. Exit 1 when anything differs.
+    With --check, the indexes that grew with the folding are compared with ones built anew, every
+    snapshot with the state at its position, and with --url also the digest of a running server at
+    its own position. Exit 1 when anything differs.
     """
     if url is not None and (until is not None or not check):
         raise output.Misuse("--url goes with --check and without --until")
@@ -50,9 +52,13 @@ def replay(
         # The server first: the log behind it only grows, so it holds the position that it names.
         server = get_json(url, "/api/v1/log/digest", key_of(data_dir, api_key))
         until = Point(position=server["position"])
-    folded = _fold(reader, until, hashed=check)
+    snapshots = _Snapshots(data_dir, reader) if check else None
+    folded = _fold(reader, until, snapshots)
     found = _found(folded)
     wrong = differences(folded.state) if check else []
+    if snapshots is not None:
+        found["snapshots_compared"] = snapshots.compared
+        wrong += snapshots.wrong
     if server is not None:
         found["server_position"] = server["position"]
         found["server_digest"] = server["digest"]
@@ -72,12 +78,44 @@ def jobs_by_status(state: State) -> dict[str, int]:
     return {status.value: sum(counts[status] for counts in of_orgs) for status in Status}
 
 
-def _fold(reader: Reader, until: Point | None, *, hashed: bool) -> Folded:
+class _Snapshots:
+    """The snapshots beside a log, compared with the state as the folding comes by."""
+
+    def __init__(self, data_dir: Path, reader: Reader) -> None:
+        self.compared: list[int] = []
+        self.wrong: list[str] = []
+        store = SnapshotStore(data_dir, reader.identity.cluster)
+        self._digests = {
+            snapshot.position: snapshot.head.digest
+            for snapshot in newest_sound(store, self._on_damaged)
+        }
+
+    def stops(self) -> dict[int, Callable[[State], None]]:
+        """Give what is to be done where."""
+        return dict.fromkeys(self._digests, self._compare)
+
+    def _compare(self, state: State) -> None:
+        position = state.position
+        self.compared.append(position)
+        if digest(state) != self._digests[position]:
+            self.wrong.append(f"the snapshot at {position}")
+
+    def _on_damaged(self, damaged: SnapshotDamaged) -> None:
+        self.wrong.append(str(damaged))
+
+
+def _fold(reader: Reader, until: Point | None, snapshots: _Snapshots | None) -> Folded:
     total = last_known(reader)
     if until is not None and until.position is not None:
         total = until.position
     with output.progress("folding", total) as advance:
-        return fold_log(reader, until, lambda position: advance(position, total), hashed=hashed)
+        return fold_log(
+            reader,
+            until,
+            lambda position: advance(position, total),
+            hashed=snapshots is not None,
+            stops=snapshots.stops() if snapshots is not None else {},
+        )
 
 
 def _found(folded: Folded) -> dict[str, object]:

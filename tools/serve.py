@@ -12,12 +12,16 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
 
 from eventlog import Locked, LogDamaged, LogFailed
 from projections.events import Undecodable
+from server.mount import UnsafeFileSystem
+from server.pressure import free_bytes_of
 from server.settings import Settings
 from server.startup import Started, open_engine
 from tools.announce import report_key, report_start
@@ -37,7 +41,7 @@ def serve(**values: Any) -> None:
     """Run the server until it gets SIGTERM or SIGINT; a second one ends it at once.
 
     Exit codes: 1 the log is damaged, 2 it cannot be served here (another server holds it, the port
-    is taken), 70 a defect of ours, 74 a write or a sync failed.
+    is taken), 70 a defect of ours, 74 a write or a sync failed or hung.
     """
     settings = settings_of(values)
     # The log's writer thread waits for the interpreter lock: let it have it soon.
@@ -45,8 +49,8 @@ def serve(**values: Any) -> None:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             runner.run(_run(settings))
-        except Locked as held:
-            raise Misuse(str(held)) from held
+        except (Locked, UnsafeFileSystem) as refused:
+            raise Misuse(str(refused)) from refused
         except (LogDamaged, Undecodable) as damaged:
             raise Problem(_refusal(settings, damaged)) from damaged
         except LogFailed as failure:
@@ -59,6 +63,13 @@ def die(failure: LogFailed) -> NoReturn:
     """End the process: what was not durable will never be, and nobody may be told otherwise."""
     # One write and no clean-up: an answer that is still on its way out would be a lie.
     os.write(2, f"spoolog: {failure}; nothing more can be made durable, so this ends\n".encode())
+    os._exit(EXIT_DISK_FAILED)
+
+
+def die_stuck(data_dir: Path, secs: float) -> NoReturn:
+    """End the process: a disk that hangs may never come back, and whoever waits should know."""
+    message = f"spoolog: the disk of {data_dir} has taken nothing for {secs:.0f} s; so this ends\n"
+    os.write(2, message.encode())
     os._exit(EXIT_DISK_FAILED)
 
 
@@ -117,7 +128,16 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
         if started.new_key is not None:
             report_key(started.new_key, settings.data_dir, f"http://{_reachable(host, port)}")
 
-    await serve_http(started.engine, settings, started.secret, stop=stop, on_listening=on_listening)
+    await serve_http(
+        started.engine,
+        settings,
+        started.secret,
+        stop=stop,
+        on_listening=on_listening,
+        meter=started.meter,
+        free_bytes=partial(free_bytes_of, settings.data_dir),
+        on_stuck=partial(die_stuck, settings.data_dir),
+    )
     note("stopped")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
+from msgspec import DecodeError, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
 from projections import bounds
@@ -253,14 +253,12 @@ def moment(field: str, moment: datetime | None) -> int | None:
 
 
 def _tags(tags: Raw | UnsetType) -> Raw | UnsetType:
-    if tags is UNSET:
-        return UNSET
     text = bounded("tags", tags, bounds.TAGS_BYTES_MAX, b"{[")
     try:
         words(text)
     except DecodeError as reason:
         raise Invalid("tags", str(reason)) from reason
-    return UNSET if text is None else text
+    return text
 
 
 def _first(asked: int | None, of_queue: int | None, of_server: int) -> int:

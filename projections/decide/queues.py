@@ -20,7 +20,7 @@ from projections.events import (
     QueueResumed,
 )
 from projections.lifecycle import Status
-from projections.rawjson import bounded
+from projections.rawjson import EMPTY_OBJECT, bounded
 from projections.specs import Pause, QueueConfig, QueueSettings
 from projections.state import State
 
@@ -39,7 +39,7 @@ def ensured(state: State, ctx: Context, name: str) -> tuple[tuple[Event, ...], Q
     if queue is not None:
         return (), queue
     event = QueueCreated(org=ctx.org, queue=name, id=ctx.new_id())
-    return (event,), Queue(event.id, ctx.org, name, ctx.now_us, ctx.now_us)
+    return (event,), Queue(event.id, ctx.org, name, ctx.now_us, ctx.now_us, EMPTY_OBJECT)
 
 
 class Reviving:
@@ -68,8 +68,8 @@ def configure(state: State, ctx: Context, name: str, spec: QueueConfig) -> Decis
     ctx.require(name)
     created, queue = ensured(state, ctx, name)
     given = bounded("settings", spec.settings, bounds.SETTINGS_BYTES_MAX, b"{")
-    settings = queue.settings if given is None else given
-    obeyed = _obeyed(settings) if given is not None else _stored(queue)
+    settings = queue.settings if given is UNSET else given
+    obeyed = _stored(queue) if given is UNSET else _obeyed(settings)
     configured = QueueConfigured(
         org=ctx.org,
         queue=name,

@@ -1,6 +1,6 @@
 """Workers: register, heartbeat, deregister. Registration is never needed to claim."""
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw, UnsetType
 
 from projections import bounds
 from projections.decide import Caller, Context, Decision
@@ -88,5 +88,4 @@ def _offline_at(ctx: Context) -> int:
 
 
 def _metadata(metadata: Raw | UnsetType) -> Raw | UnsetType:
-    text = bounded("metadata", metadata, bounds.SETTINGS_BYTES_MAX, b"{")
-    return UNSET if text is None else text
+    return bounded("metadata", metadata, bounds.SETTINGS_BYTES_MAX, b"{")

@@ -1,7 +1,5 @@
 """A job in a worker's hands: claimed, extended, and settled or lost."""
 
-from msgspec import UNSET
-
 from projections import ratelimit
 from projections.entities import Job
 from projections.events import (
@@ -17,6 +15,7 @@ from projections.events import (
 )
 from projections.fold.jobs import lifted
 from projections.lifecycle import Status, moved
+from projections.rawjson import copied
 from projections.state import State
 
 
@@ -39,7 +38,7 @@ def on_completed(state: State, event: JobCompleted, record: Record) -> None:
     """Done. The worker stays named, the lease is gone."""
     job = lifted(state, event.job, record)
     job.status = moved(job.status, "job.completed", Status.COMPLETED)
-    job.result = None if event.result is UNSET else event.result.copy()
+    job.result = copied(event.result)
     job.completed_at = record.at
     _end_lease(job)
     state.put_back(job)

@@ -1,7 +1,5 @@
 """A job's life outside a worker: created, due, expired, cancelled, retried, reprioritised."""
 
-from msgspec import UNSET
-
 from projections.entities import Job
 from projections.events import (
     JobCancelled,
@@ -15,6 +13,7 @@ from projections.events import (
     Record,
 )
 from projections.lifecycle import Status, moved
+from projections.rawjson import copied
 from projections.state import State
 
 
@@ -49,7 +48,7 @@ def on_created(state: State, event: JobCreated, record: Record) -> None:
             scheduled_at=event.scheduled_at,
             expires_at=event.expires_at,
             idempotency_key=event.idempotency_key,
-            tags=None if event.tags is UNSET else event.tags.copy(),
+            tags=copied(event.tags),
             parent=event.parent,
             completion_webhook=event.completion_webhook,
             completion_webhook_secret=event.completion_webhook_secret,

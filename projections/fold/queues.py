@@ -9,6 +9,7 @@ from projections.events import (
     QueueResumed,
     Record,
 )
+from projections.rawjson import EMPTY_OBJECT
 from projections.state import State
 
 
@@ -16,7 +17,9 @@ def on_created(state: State, event: QueueCreated, record: Record) -> None:
     """A queue without any setting of its own."""
     queues = state.tables.queues.setdefault(event.org, {})
     assert event.queue not in queues
-    queues[event.queue] = Queue(event.id, event.org, event.queue, record.at, record.at)
+    queues[event.queue] = Queue(
+        event.id, event.org, event.queue, record.at, record.at, EMPTY_OBJECT
+    )
 
 
 def on_configured(state: State, event: QueueConfigured, record: Record) -> None:

@@ -10,6 +10,7 @@ from projections.events import (
     WorkerLost,
     WorkerRegistered,
 )
+from projections.rawjson import copied
 from projections.state import State
 
 
@@ -29,7 +30,7 @@ def on_registered(state: State, event: WorkerRegistered, record: Record) -> None
         offline_at=event.offline_at,
         worker_type=event.worker_type,
         version=event.version,
-        metadata=None if event.metadata is UNSET else event.metadata.copy(),
+        metadata=copied(event.metadata),
     )
     state.tables.workers[worker.id] = worker
     state.expect(worker)

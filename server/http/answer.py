@@ -14,6 +14,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from server.http.call import Call
+from server.http.intake import discard, discardable
 from server.http.ratelimit import Standing
 
 API_VERSION: Final = "1"
@@ -57,6 +58,7 @@ class Answer(web.StreamResponse):
         self._media_type = content_type
         self._further = further or {}
         self._whole: web.BaseRequest | None = None
+        self._unread = False
 
     @property
     def keep_alive(self) -> bool | None:  # type: ignore[explicit-override]  # typing.override is of 3.12
@@ -67,8 +69,12 @@ class Answer(web.StreamResponse):
         self, request: web.BaseRequest
     ) -> AbstractStreamWriter | None:
         """Choose the way out."""
+        self._unread = not request.content.is_eof()
+        if self._unread and not discardable(request):
+            self.force_close()
         if (
-            request.version == HttpVersion11
+            self.keep_alive is None
+            and request.version == HttpVersion11
             and request.keep_alive
             and request.method != "HEAD"
             and len(self._content) <= _WHOLE_BYTES_MAX
@@ -95,11 +101,13 @@ class Answer(web.StreamResponse):
             # A body after HEAD would be read as the start of the next answer.
             wanted = self._call.request.method != "HEAD"
             await super().write_eof(data or self._content if wanted else b"")
-            return
-        transport = self._whole.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client has gone")
-        transport.write(self._head().encode("latin-1") + self._content)
+        else:
+            transport = self._whole.transport
+            if transport is None or transport.is_closing():
+                raise ConnectionResetError("the client has gone")
+            transport.write(self._head().encode("latin-1") + self._content)
+        if self._unread:
+            await discard(self._call.request.content)
 
     def _head(self) -> str:
         call, status, content = self._call, self.status, self._content

@@ -26,6 +26,16 @@ def _key(headers: Mapping[str, str]) -> str:
         if not key:
             raise Unauthenticated("Missing Authorization header")
         return key
+    return bearer(authorization)
+
+
+def bearer(authorization: str) -> str:
+    """Give what the header's value bears.
+
+    Raises:
+        Unauthenticated: nothing, or it is of another scheme.
+
+    """
     scheme, _, key = authorization.partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:

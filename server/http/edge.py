@@ -1,4 +1,4 @@
-"""The edge of the face: every request gets its id, its caller, and an answer in the API's shape.
+"""The edge of the face: every request gets its id, its caller, an answer in shape, and is counted.
 
 It wraps the handlers themselves, since a chain of framework middlewares would cost more than the
 rest of a request. What reaches no route ends in ``unrouted``, so that too answers in shape.
@@ -17,24 +17,30 @@ from aiohttp.typedefs import Handler as WebHandler
 
 from eventlog import LogError
 from projections.errors import BadRequest, NotFound, Refused
+from server.clock import monotonic_ns
 from server.http import errors
 from server.http.answer import API_VERSION, Answer
 from server.http.call import Call
 from server.http.caller import admitted
 from server.http.ratelimit import TooManyRequests
 from server.http.service import SERVICE, Service
+from server.pressure import Busy
 
 Handler = Callable[[Call], Awaitable[Answer]]
+Label = tuple[str, str]
+"""The method and the path that requests are counted under: a route's, never a request's own."""
 
 _logger = logging.getLogger("spoolog.http")
 _SANE_ID: Final = re.compile(r"^[\x21-\x7e]{1,128}\Z")
+_UNROUTED: Final[Label] = ("other", "other")
 _WELL_FORMED_VERSION: Final = re.compile(r"^[A-Za-z0-9.]{1,16}\Z")
 
 
-def wrapped(handler: Handler, *, open_to_all: bool) -> WebHandler:
+def wrapped(handler: Handler, label: Label, *, open_to_all: bool) -> WebHandler:
     """Give the aiohttp handler of a route."""
 
     async def handle(request: web.Request) -> Answer:
+        began_ns = monotonic_ns()
         service = request.app[SERVICE]
         call = Call(request, service, _request_id(request.headers, service))
         try:
@@ -42,11 +48,13 @@ def wrapped(handler: Handler, *, open_to_all: bool) -> WebHandler:
             if not open_to_all:
                 call.caller = admitted(call)
                 _count(call)
-            return await handler(call)
+            answer = await handler(call)
         except Refused as refused:
-            return await _refusal(call, refused)
+            answer = await _refusal(call, refused)
         except Exception as raised:  # noqa: BLE001 - whatever it was, it becomes an answer
-            return _failure(call, raised)
+            answer = _failure(call, raised)
+        service.requests[label].count(answer.status, monotonic_ns() - began_ns)
+        return answer
 
     return handle
 
@@ -60,7 +68,7 @@ def unrouted(methods_of: Callable[[web.Request], set[str]]) -> WebHandler:
             return errors.wrong_method(call, allowed)
         raise NotFound("No such route")
 
-    return wrapped(refuse, open_to_all=True)
+    return wrapped(refuse, _UNROUTED, open_to_all=True)
 
 
 def _count(call: Call) -> None:
@@ -92,6 +100,8 @@ def _check_version(headers: Mapping[str, str]) -> None:
 async def _refusal(call: Call, refused: Refused) -> Answer:
     engine = call.engine
     response = errors.refusal(call, refused)
+    if isinstance(refused, Busy):
+        return response  # it tells nothing of the state, and the log may be stuck
     try:
         await engine.durable(engine.state.position)
     except LogError as raised:

@@ -14,8 +14,10 @@ from projections import errors
 from projections.errors import Invalid, Refused
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.intake import TooSlow
 from server.http.ratelimit import TooManyRequests
 from server.http.validation import InvalidJson
+from server.pressure import Busy, Overloaded, StorageFull
 
 STATUS: Final[Mapping[type[Refused], int]] = {
     errors.BadRequest: 400,
@@ -25,11 +27,14 @@ STATUS: Final[Mapping[type[Refused], int]] = {
     errors.BadCredentials: 401,
     errors.Denied: 403,
     errors.NotFound: 404,
+    TooSlow: 408,
     errors.Conflict: 409,
     errors.LeaseExpired: 409,
     errors.TooLarge: 413,
     errors.Missing: 422,
     TooManyRequests: 429,
+    Overloaded: 503,
+    StorageFull: 507,
 }
 
 _FRAMEWORK_CODES: Final = {413: "PAYLOAD_TOO_LARGE"}
@@ -45,9 +50,12 @@ def refusal(call: Call, refused: Refused) -> Answer:
     further = None
     if status == web.HTTPUnauthorized.status_code:
         further = {"WWW-Authenticate": "Bearer"}
-    elif isinstance(refused, TooManyRequests):
+    elif isinstance(refused, Busy):
         further = {"Retry-After": str(refused.retry_after_secs)}
-    return _answer(call, status, body, further)
+    answer = _answer(call, status, body, further)
+    if isinstance(refused, TooSlow):
+        answer.force_close()
+    return answer
 
 
 def from_framework(call: Call, raised: web.HTTPException) -> Answer:

@@ -6,7 +6,8 @@ A stuck disk must not keep a probe from its answer.
 from server.http import errors
 from server.http.answer import Answer
 from server.http.call import Call
-from server.http.views.overall import Draining, Health, Ready
+from server.http.service import Service
+from server.http.views.overall import Health, NotReady, Ready
 from server.http.wire import at_once
 from server.settings import VERSION
 
@@ -16,7 +17,7 @@ async def health(call: Call) -> Answer:
     service = call.service
     stat = service.engine.log.stat()
     view = Health(
-        status=_status(service.draining, stat.failed),
+        status=_status(service, failed=stat.failed),
         database=not stat.failed,
         cache=True,
         version=VERSION,
@@ -33,16 +34,28 @@ async def live(call: Call) -> Answer:
 
 
 async def ready(call: Call) -> Answer:
-    """Answer whether requests are welcome: 503 while the server is shutting down."""
+    """Answer whether requests are welcome: 503 while it shuts down, or its disk is full or stuck."""
     stat = call.engine.log.stat()
     if stat.failed:
         return errors.storage_failed(call)
-    if call.service.draining:
-        return at_once(call, Draining("draining"), status=503)
+    reason = _not_ready(call.service)
+    if reason is not None:
+        return at_once(call, NotReady(reason), status=503)
     return at_once(call, Ready("ready", stat.durable))
 
 
-def _status(draining: bool, failed: bool) -> str:
+def _not_ready(service: Service) -> str | None:
+    if service.draining:
+        return "draining"
+    if service.pressure.storage_full:
+        return "storage_full"
+    if service.pressure.stuck:
+        return "stuck_disk"
+    return None
+
+
+def _status(service: Service, *, failed: bool) -> str:
     if failed:
         return "unhealthy"
-    return "degraded" if draining else "healthy"
+    degraded = _not_ready(service) is not None or service.pressure.overloaded
+    return "degraded" if degraded else "healthy"

@@ -56,6 +56,7 @@ _HEADERS: Final[Mapping[str, dict[str, Any]]] = {
     },
 }
 _EVERYWHERE: Final = [name for name in _HEADERS if name not in {"X-Has-More", "Retry-After"}]
+_WAIT: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INSUFFICIENT_STORAGE)
 _PATH: Final[Mapping[str, dict[str, Any]]] = {
     "id": {"type": "string", "minLength": 1},
     "name": {
@@ -217,10 +218,13 @@ def _answer(route: Route, status: int, schema_of: Mapping[str, Any]) -> dict[str
 
 
 def _refusal(status: int, schema_of: Mapping[str, Any]) -> dict[str, Any]:
-    further = ["Retry-After"] if status == HTTPStatus.TOO_MANY_REQUESTS else []
+    further = ["Retry-After"] if status in _WAIT else []
+    headers = _headers(further)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:  # one of its two codes is beyond waiting
+        headers["Retry-After"] = {**_HEADERS["Retry-After"], "required": False}
     return {
         "description": HTTPStatus(status).phrase,
-        "headers": _headers(further),
+        "headers": headers,
         "content": {_JSON: {"schema": schema_of[_key(ErrorBody)]}},
     }
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from msgspec import Struct
 
-from projections.errors import Refused
+from server.pressure import Busy
 
 ORGANIZATION: Final = "organization"
 SERVER: Final = "server"
@@ -16,7 +16,7 @@ _SECOND_US: Final = 1_000_000
 _ROUNDING: Final = 1e-6
 
 
-class TooManyRequests(Refused):
+class TooManyRequests(Busy):
     """Too many requests; wait as long as Retry-After says."""
 
     code: ClassVar[str] = "RATE_LIMIT_EXCEEDED"

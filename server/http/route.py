@@ -14,7 +14,8 @@ from server.http.wire import Body
 API: Final = "/api/v1"
 _OF_EVERY_ROUTE: Final = (400, 500)
 _OF_A_CLOSED_ROUTE: Final = (401, 429, 503)
-_OF_A_BODY: Final = (413, 422)
+_OF_A_BODY: Final = (408, 413, 422)
+_OF_A_COMMAND: Final = (507,)
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -41,6 +42,8 @@ class Route(Struct, frozen=True, kw_only=True):
         found = {*_OF_EVERY_ROUTE, *self.also}
         if not self.open:
             found.update(_OF_A_CLOSED_ROUTE)
+            if self.method != "GET":
+                found.update(_OF_A_COMMAND)
         if self.body is not None:
             found.update(_OF_A_BODY)
         return sorted(found - set(self.answers))

@@ -15,6 +15,7 @@ from server.http import (
     claims,
     health,
     jobs,
+    metrics,
     queues,
     reference,
     settlements,
@@ -44,6 +45,7 @@ _QUEUE: Final = f"{API}/queues/{{name}}"
 _WORKERS: Final = f"{API}/workers"
 _WORKER: Final = f"{API}/workers/{{id}}"
 _HTML: Final = "text/html"
+_TEXT: Final = "text/plain"
 
 ROUTES: Final = (
     _get(path="/health", handler=health.health, answers={200: overall.Health}, open=True),
@@ -51,7 +53,7 @@ ROUTES: Final = (
     _get(
         path="/health/ready",
         handler=health.ready,
-        answers={200: overall.Ready, 503: (overall.Draining, overall.ErrorBody)},
+        answers={200: overall.Ready, 503: (overall.NotReady, overall.ErrorBody)},
         open=True,
     ),
     _get(
@@ -61,6 +63,13 @@ ROUTES: Final = (
         open=True,
     ),
     _get(path="/docs", handler=reference.docs, answers={200: _HTML}, open=True),
+    _get(
+        path="/metrics",
+        handler=metrics.metrics,
+        answers={200: _TEXT},
+        also=(401,),
+        open=True,
+    ),
     _post(
         path=_JOBS,
         handler=jobs.create,
@@ -253,7 +262,7 @@ ROUTES: Final = (
 def register(app: web.Application) -> None:
     """Add every route to the application, and the answer to all that matches none."""
     for route in ROUTES:
-        handler = wrapped(route.handler, open_to_all=route.open)
+        handler = wrapped(route.handler, (route.method, route.path), open_to_all=route.open)
         app.router.add_route(route.method, route.path, handler)
     app.router.add_route("*", "/{path:.*}", unrouted(_methods_of))
 

@@ -12,11 +12,12 @@ from msgspec import DecodeError, ValidationError
 from msgspec.json import Decoder, Encoder
 
 from projections import bounds
-from projections.errors import TooLarge
 from projections.specs import Spec
 from server.http.answer import Answer
 from server.http.call import Call
+from server.http.intake import check_length
 from server.http.integral import rewritten
+from server.http.service import SERVICE
 from server.http.validation import InvalidJson, from_validation
 
 S = TypeVar("S", bound=Spec)
@@ -43,16 +44,17 @@ class Body(Generic[S]):
 
         Raises:
             TooLarge, InvalidJson: over the limit (not read when its length is told); not JSON.
+            Overloaded, TooSlow: too many bodies are being read; this one takes too long.
             Invalid, Missing: a rule is broken; a field lacks or has the wrong type.
 
         """
-        if (request.content_length or 0) > self.bytes_max:
-            raise TooLarge(f"The body is larger than {self.bytes_max} bytes")
+        check_length(request.content_length or 0, self.bytes_max)
         content = request.content
-        # Most bodies have arrived with their head; the framework's reader would copy them twice.
-        body = content.read_nowait() if content.is_eof() else await request.read()
-        if len(body) > self.bytes_max:
-            raise TooLarge(f"The body is larger than {self.bytes_max} bytes")
+        if content.is_eof():  # most bodies have arrived with their head
+            body = content.read_nowait()
+            check_length(len(body), self.bytes_max)
+        else:
+            body = await request.app[SERVICE].intake.read(request, self.bytes_max)
         return self.parse(body)
 
     def parse(self, body: bytes) -> S:

@@ -69,6 +69,37 @@ class LogContract:
         await log.durable(3)
         assert await all_of(log) == bodies(1, 3)
 
+    async def test_a_seal_covers_what_was_appended(self, log: Log) -> None:
+        assert await log.seal() == 0
+        fill(log, 3)
+        assert await log.seal() == 3
+        assert log.durable_position == 3
+        assert await log.seal() == 3
+        fill(log, 2)
+        await log.durable(5)
+        assert await all_of(log) == bodies(1, 5)
+        assert await all_of(log, 3) == bodies(4, 5)
+
+    async def test_there_is_no_seal_without_a_writer(self, make_log: Callable[[], Log]) -> None:
+        log = make_log()
+        with pytest.raises(LogClosed):
+            await log.seal()
+        await log.begin()
+        await log.close()
+        with pytest.raises(LogClosed):
+            await log.seal()
+
+    async def test_what_is_not_durable_is_counted(self, log: Log) -> None:
+        assert log.pending_bytes == 0
+        fill(log, 1)
+        one = log.pending_bytes
+        assert one >= len(body(1))
+        fill(log, 3)
+        assert log.pending_bytes >= one + 3 * len(body(1))
+        assert log.stat().pending_bytes == log.pending_bytes
+        await log.durable(4)
+        assert log.pending_bytes == 0
+
     async def test_one_body_at_a_time(self, log: Log) -> None:
         fill(log, 700)
         await log.durable(700)

@@ -1,6 +1,6 @@
 """A file system in memory that can fail at a chosen call and lose what was not synced."""
 
-from errno import EIO
+from errno import EIO, ENOENT
 from pathlib import Path
 
 
@@ -33,7 +33,8 @@ class MemoryDisk:
     # -- what tests do to it
 
     def content(self) -> dict[Path, bytes]:
-        return {path: file.data for path, file in self._files.items() if path.name != "LOCK"}
+        files = self._files.items()
+        return {path: file.data for path, file in files if path.name not in {"LOCK", "KEEPING"}}
 
     def put(self, path: Path, data: bytes) -> None:
         file = self._files.setdefault(path, _File())
@@ -81,16 +82,16 @@ class MemoryDisk:
     def names(self, directory: Path) -> list[str]:
         return [path.name for path in self._files if path.parent == directory]
 
+    def _file(self, path: Path) -> _File:
+        if path not in self._files:
+            raise FileNotFoundError(ENOENT, "no such file", str(path))
+        return self._files[path]
+
     def size(self, path: Path) -> int:
-        return len(self._existing(path).data)
+        return len(self._file(path).data)
 
     def read(self, path: Path, offset: int, size_max: int) -> bytes:
-        return self._existing(path).data[offset : offset + size_max]
-
-    def _existing(self, path: Path) -> _File:
-        if path not in self._files:
-            raise FileNotFoundError(path)
-        return self._files[path]
+        return self._file(path).data[offset : offset + size_max]
 
     def make_directory(self, path: Path) -> bool:
         if path in self._directories:
@@ -173,6 +174,7 @@ class MemoryDisk:
         self._files[target] = self._files.pop(source)
 
     def unlink(self, path: Path) -> None:
+        self._file(path)
         self._call("unlink")
         del self._files[path]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eventlog import Entry, FileLog, Reader
+from eventlog.compressed import compress_log
 from eventlog.directory import Home
 from eventlog.disk import Disk
 from tests.eventlog.disks import MemoryDisk
@@ -68,3 +69,15 @@ async def running(batches: int = 3, records: int = 2, **options: Any) -> MemoryD
 
 async def all_of(log: FileLog, after: int = 0) -> list[Entry]:
     return [entry async for batch in log.read(after) for entry in batch]
+
+
+def plain(disk: MemoryDisk) -> MemoryDisk:
+    """Leave a log as it was written."""
+    return disk
+
+
+def compressed(disk: MemoryDisk) -> MemoryDisk:
+    """Compress every segment of a log but the last."""
+    compress_log(disk, HOME, "c1", keep=0)
+    assert disk.names(HOME.log).count(f"{1:020}.log.zst") == 1
+    return disk

@@ -11,9 +11,11 @@ import pytest
 
 from eventlog import LogDamaged, LogError, Reader, verify
 from eventlog.backup import Archived, archive
-from eventlog.directory import Home, bases
+from eventlog.compressed import compress_log
 from eventlog.errors import BackupRefused, Locked
 from eventlog.frame import framed
+from eventlog.home import Home, bases, keeping, segment_path
+from eventlog.retention import expire
 from tests.eventlog.disks import MemoryDisk
 from tests.eventlog.logs import HOME, a_clock, all_of, append, entries, open_log, start, write
 from tests.eventlog.test_kill import APPENDER, ROOT
@@ -21,6 +23,7 @@ from tests.eventlog.test_kill import APPENDER, ROOT
 THERE = Home(Path("/backup"))
 NOW_US = 1_795_461_256_000_000
 SECRET = HOME.directory / "secret"
+Happen = Callable[[MemoryDisk], None]
 
 
 def back_up(disk: MemoryDisk, target: Path = THERE.directory, **options: Any) -> Archived:
@@ -353,30 +356,196 @@ async def test_newest_two_snapshots_that_the_copy_reaches() -> None:
         back_up(disk)
 
 
-class Vanishing(MemoryDisk):
-    """A disk on which a file has gone at one look and is back, beside another, at the next."""
+class Meanwhile(MemoryDisk):
+    """A disk on which something happens to the log just before the look with this number."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, content: dict[Path, bytes], look: int, happen: Happen) -> None:
         super().__init__()
-        self.path = path
-        self.looks_left = 3
+        for path, data in content.items():
+            self.put(path, data)
+        self.looks_left = look
+        self.happen = happen
 
-    def read(self, path: Path, offset: int, size_max: int) -> bytes:
-        if path == self.path and self.looks_left:
+    def _look(self, path: Path) -> None:
+        if path.parent == HOME.log:
             self.looks_left -= 1
             if not self.looks_left:
-                self.put(HOME.log / "another", b"")
-                raise FileNotFoundError(path)
+                self.happen(self)
+
+    def read(self, path: Path, offset: int, size_max: int) -> bytes:
+        self._look(path)
         return super().read(path, offset, size_max)
 
+    def size(self, path: Path) -> int:
+        self._look(path)
+        return super().size(path)
 
-async def test_segment_that_vanishes_is_looked_for_again() -> None:
-    disk = Vanishing(HOME.segment(3))
-    for path, data in (await a_log()).content().items():
-        disk.put(path, data)
-    assert back_up(disk).position == 14
-    assert disk.looks_left == 0
-    assert positions(disk, THERE) == 14
+
+def compressing(disk: MemoryDisk) -> None:
+    compress_log(disk, HOME, "c1", keep=0)
+
+
+def expiring(disk: MemoryDisk) -> None:
+    expire(disk, HOME, "c1", before=9, covered=1 << 62)
+
+
+def expiring_and_compressing(disk: MemoryDisk) -> None:
+    expiring(disk)
+    compressing(disk)
+
+
+@pytest.mark.parametrize("happen", [compressing, expiring, expiring_and_compressing])
+@pytest.mark.parametrize("already", [0, 10])
+async def test_segments_that_are_compressed_or_expire_meanwhile_are_looked_for_again(
+    happen: Happen, already: int
+) -> None:
+    disk = await a_log(max(1, already // 2))
+    if already:
+        back_up(disk)
+    content = (await grown(disk, batches=7)).content()
+    last = positions(disk, HOME)
+    look = 0
+    while True:
+        look += 1
+        left = Meanwhile(content, look, happen)
+        made = back_up(left)
+        done = left.looks_left > 0
+        left.looks_left = 0
+        found = verify(THERE.directory, disk=left)
+        assert found.last == made.position == last
+        assert found.first == 1 or not already
+        assert_one_form(left)
+        if done:
+            break
+    assert look > 30
+
+
+def assert_one_form(disk: MemoryDisk) -> None:
+    names = [name.split(".")[0] for name in disk.names(THERE.log) if name[0].isdigit()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("check", [True, False])
+async def test_compressed_segments_are_copied_as_they_are(*, check: bool) -> None:
+    disk = await a_log()
+    compressing(disk)
+    files = [name for name in content(disk, HOME) if name.endswith(".zst")]
+    assert len(files) > 2
+    made = back_up(disk)
+    assert made.position == positions(disk, THERE) == 14
+    here, there = content(disk, HOME), content(disk, THERE)
+    assert [there[name] for name in files] == [here[name] for name in files]
+    assert made.bytes == sum(len(there[name]) for name in there if name.startswith("log/"))
+    assert back_up(disk, check=check).segments_copied == 1  # the active one
+    assert start(disk, THERE.directory) == entries(14)
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("at_source", [True, False])
+async def test_other_form_in_the_backup_stays_the_only_one(*, at_source: bool, check: bool) -> None:
+    disk = await a_log()
+    back_up(disk)
+    compress_log(disk, HOME if at_source else THERE, "c1", keep=0)
+    before = content(disk, THERE)
+    assert back_up(disk, check=check).segments_copied == 1
+    assert content(disk, THERE) == before
+    for base in bases(disk, THERE)[:-1]:  # what has rotted gives way to the form of the source
+        left = disk.copy()
+        flip(left, segment_path(left, THERE, base), 150)
+        assert back_up(left, check=True).segments_copied == 2
+        assert segment_path(left, THERE, base).name == segment_path(left, HOME, base).name
+        assert positions(left, THERE) == 14
+        assert_one_form(left)
+
+
+async def test_rotted_compressed_segment_stops_it() -> None:
+    disk = await a_log()
+    compressing(disk)
+    path = HOME.archive(3)
+    for at in range(0, disk.size(path), 7):
+        left = disk.copy()
+        flip(left, path, at)
+        with pytest.raises(LogDamaged) as caught:
+            back_up(left)
+        assert caught.value.file == path
+        assert position_or_none(left, THERE) <= 2
+
+
+@pytest.mark.parametrize("keep_mark", [True, False])
+@pytest.mark.parametrize("rotted", [True, False])
+@pytest.mark.parametrize("at_source", [True, False])
+async def test_killed_while_a_form_takes_the_place_of_the_other(
+    *, keep_mark: bool, rotted: bool, at_source: bool
+) -> None:
+    disk = await a_log(batches=3)
+    back_up(disk)
+    disk = await grown(disk, batches=4)  # what was the last segment of the copy is whole now
+    compress_log(disk, HOME if at_source else THERE, "c1", keep=0)
+    if rotted:
+        flip(disk, segment_path(disk, THERE, 1), 150)
+    fail_at, last = 0, positions(disk, HOME)
+    failed = True
+    while failed:
+        fail_at += 1
+        failing = disk.copy()
+        failing.fail_at = fail_at
+        try:
+            back_up(failing, check=rotted)
+            failed = False
+        except OSError:
+            assert failing.open_files == 0
+        failing.fail_at = None
+        for left in (failing, failing.after_power_loss(keep_mark=keep_mark)):
+            if not rotted:
+                assert position_or_none(left, THERE) >= 6
+            assert back_up(left, check=rotted).position == last
+            assert positions(left, THERE) == last
+            assert_one_form(left)
+
+
+async def test_backup_keeps_what_expires_and_a_new_one_begins_where_the_log_does() -> None:
+    disk = await a_log()
+    back_up(disk)
+    expiring(disk)
+    disk = await grown(disk, batches=2)
+    new = Path("/new")
+    for target, first in ((THERE.directory, 1), (new, 9)):
+        assert back_up(disk, target).position == 18
+        assert back_up(disk, target).position == 18
+        found = verify(target, disk=disk)
+        assert (found.first, found.last) == (first, 18)
+        assert (Home(target).start in disk.content()) == (first > 1)
+    # The log was restored from the older backup: what the new one does not begin with stays out.
+    for name in list(content(disk, HOME)):
+        disk.remove(HOME.directory / name)
+    for name, data in content(disk, THERE).items():
+        disk.put(HOME.directory / name, data)
+    names = disk.names(new / "log")
+    assert back_up(disk, new).position == 18
+    assert disk.names(new / "log") == names
+
+
+async def test_what_belongs_to_processes_is_not_copied() -> None:
+    disk = await a_log()
+    snap(disk, 4)
+    left_out = [HOME.snapshots / "LOCK", HOME.snapshots / "4.tmp", HOME.keeping, HOME.lock]
+    left_out += [HOME.log / "START.tmp", HOME.directory / "meta.tmp", HOME.directory / "notes"]
+    for path in left_out:
+        disk.put(path, b"mine")
+    back_up(disk)
+    assert all(b"mine" not in disk._files[path].data for path in disk._files if is_there(path))
+
+
+def is_there(path: Path) -> bool:
+    return path.is_relative_to(THERE.directory)
+
+
+async def test_backup_that_is_tidied_is_refused() -> None:
+    disk = await a_log()
+    back_up(disk)
+    with keeping(disk, THERE, "pid 7"), pytest.raises(Locked, match="pid 7"):
+        back_up(disk)
+    assert disk.open_files == 0
 
 
 async def test_file_that_is_gone_for_good_ends_it() -> None:

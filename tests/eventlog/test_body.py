@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eventlog import FileLog, LogDamaged, SyncMode
 from tests.eventlog.disks import MemoryDisk
-from tests.eventlog.logs import HOME, all_of, append, body, open_log, write
+from tests.eventlog.logs import HOME, all_of, append, body, compressed, open_log, plain, write
 
 
 @pytest.fixture
@@ -40,8 +40,13 @@ async def batches_then_restart(disk: MemoryDisk, batches: list[int], segment_byt
     return log
 
 
-async def check_every_position(batches: list[int], segment_bytes: int, order: list[int]) -> None:
-    log = await batches_then_restart(MemoryDisk(), batches, segment_bytes)
+async def check_every_position(
+    batches: list[int], segment_bytes: int, order: list[int], *, compress: bool
+) -> None:
+    disk = MemoryDisk()
+    log = await batches_then_restart(disk, batches, segment_bytes)
+    if compress:
+        compressed(disk)
     expected = [(position, body(position)) for position in range(1, log.last + 1)]
     for start in [*(position % log.last for position in order), *range(log.last)]:
         assert await log.body(start + 1) == body(start + 1)
@@ -54,13 +59,14 @@ async def check_every_position(batches: list[int], segment_bytes: int, order: li
     batches=st.lists(st.integers(1, 9), min_size=2, max_size=8),
     segment_bytes=st.integers(300, 3_000),
     order=st.lists(st.integers(0, 100), max_size=6),
+    compress=st.booleans(),
 )
 def test_every_position_reads_as_in_a_full_walk(
-    batches: list[int], segment_bytes: int, order: list[int]
+    batches: list[int], segment_bytes: int, order: list[int], compress: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         make_dense(patch)
-        asyncio.run(check_every_position(batches, segment_bytes, order))
+        asyncio.run(check_every_position(batches, segment_bytes, order, compress=compress))
 
 
 @pytest.mark.usefixtures("dense")
@@ -161,13 +167,17 @@ class Tally(MemoryDisk):
         return data
 
 
-async def test_a_record_costs_the_same_in_a_log_of_many_segments() -> None:
+@pytest.mark.parametrize("form", [plain, compressed])
+async def test_a_record_costs_the_same_in_a_log_of_many_segments(
+    form: Callable[[MemoryDisk], MemoryDisk],
+) -> None:
     cost: list[tuple[int, int]] = []
     for batches in (4, 200):
         disk = Tally()
         log = open_log(disk=disk, segment_bytes_max=500)
         await log.begin()
         await write(log, batches)
+        form(disk)
         disk.reads = disk.bytes = 0
         await log.body(6)
         cost.append((disk.reads, disk.bytes))

@@ -66,7 +66,7 @@ async def test_one_tick_is_one_batch_and_one_batch_is_under_way() -> None:
     commit.append(6, b"{}")
     await asyncio.sleep(0)
     assert list(numbers(held.chunks[1])) == [(3, 3), (4, 3), (5, 3), (6, 3)]
-    assert held.chunks[1].state_before == held.chunks[0].state_after
+    assert held.chunks[1].state_after == commit.state != held.chunks[0].state_after
     assert commit.durable_position == 2
 
 
@@ -135,3 +135,33 @@ async def test_without_writer_nothing_is_taken() -> None:
     with pytest.raises(LogClosed):
         commit.append(1, b"{}")
     assert commit.last == 0
+
+
+async def test_a_seal_goes_behind_all_that_was_appended_before_it() -> None:
+    commit, held = a_commit()
+    for position in range(1, BATCH_RECORDS_MAX + 2):
+        commit.append(position, b"{}")
+    sealed = asyncio.ensure_future(commit.seal())
+    await asyncio.sleep(0)
+    assert [chunk.seal for chunk in held.chunks] == [False]
+    commit.report(Written(BATCH_RECORDS_MAX, BATCH_RECORDS_MAX))
+    await asyncio.sleep(0)
+    assert [chunk.seal for chunk in held.chunks] == [False, True]
+    assert not sealed.done()
+    commit.report(Written(BATCH_RECORDS_MAX + 1, BATCH_RECORDS_MAX + 1))
+    assert await sealed == BATCH_RECORDS_MAX + 1
+
+
+async def test_nobody_waits_for_a_seal_that_cannot_be() -> None:
+    commit, held = a_commit()
+    commit.append(1, b"{}")
+    first, second = (asyncio.ensure_future(commit.seal()) for _ in range(2))
+    await asyncio.sleep(0)
+    failure = LogFailed(5, Path("x"))
+    held.failure = failure
+    commit.report(failure)
+    for sealed in (first, second):
+        with pytest.raises(LogFailed):
+            await sealed
+    with pytest.raises(LogFailed):
+        await commit.seal()

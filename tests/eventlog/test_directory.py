@@ -50,16 +50,20 @@ async def test_each_link_is_checked() -> None:
         survey(disk, HOME, "c2")
     gap = disk.copy()
     gap.remove(HOME.segment(3))
-    with pytest.raises(LogDamaged, match="the segment with record 3 is missing"):
+    with pytest.raises(LogDamaged, match="the segment with record 3 is missing") as caught:
         survey(gap, HOME, "c1")
+    assert (caught.value.file, caught.value.position) == (HOME.segment(3), 3)
     renamed = disk.copy()
     renamed.put(HOME.segment(9), disk.content()[HOME.segment(7)])
     with pytest.raises(LogDamaged, match="its name says otherwise"):
         survey(renamed, HOME, "c1")
     unsealed = disk.copy()
     unsealed.put(HOME.segment(3), disk.content()[HOME.segment(3)][:-9])
-    with pytest.raises(LogDamaged, match="has no readable footer"):
+    with pytest.raises(LogDamaged, match="has no readable footer") as caught:
         survey(unsealed, HOME, "c1")
+    whole = disk.content()[HOME.segment(3)]
+    damage, footer = caught.value, whole.rindex(b"\n", 0, -1) + 1
+    assert (damage.file, damage.offset, damage.line) == (HOME.segment(3), footer, 4)
     headless = disk.copy()
     headless.put(HOME.segment(7), disk.content()[HOME.segment(7)][5:])
     with pytest.raises(LogDamaged, match="header cannot be read"):

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from eventlog import FileLog, Locked, Log, LogClosed, LogDamaged, Reader, SyncMode, verify
+from eventlog.compressed import compress_log
+from eventlog.directory import Home, read_identity
+from eventlog.disk import OsDisk
 from eventlog.frame import RecordFields, parse_record
 from tests.eventlog.conformance import LogContract
 from tests.eventlog.disks import MemoryDisk
@@ -22,6 +25,24 @@ class TestFileLogOfTinySegments(LogContract):
     @pytest.fixture
     def make_log(self, tmp_path: Path) -> Callable[[], Log]:
         return lambda: open_log(tmp_path, segment_bytes_max=1)
+
+
+class CompressingDisk(OsDisk):
+    """Compresses all that may be whenever a segment begins, under everyone who reads."""
+
+    def rename(self, source: Path, target: Path) -> None:
+        super().rename(source, target)
+        if target.suffix == ".log":
+            home = Home(target.parents[1])
+            identity = read_identity(self, home)
+            assert identity is not None
+            compress_log(self, home, identity.cluster, keep=0)
+
+
+class TestFileLogOfSegmentsThatAreCompressedAtOnce(LogContract):
+    @pytest.fixture
+    def make_log(self, tmp_path: Path) -> Callable[[], Log]:
+        return lambda: open_log(tmp_path, segment_bytes_max=1, disk=CompressingDisk())
 
 
 class TestFileLogSyncedAtIntervals(LogContract):
@@ -241,3 +262,25 @@ async def test_data_directory_is_private_and_sealed_segments_read_only(tmp_path:
     await log.close()
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o750
     assert (tmp_path / "data" / "log" / f"{1:020}.log").stat().st_mode & 0o777 == 0o440
+
+
+async def test_a_seal_ends_the_segment_between_two_batches(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    await log.begin()
+    assert await log.seal() == 0, "nothing to seal: the segment stays"
+    await append(log, 1, 2)
+    log.append(3, body(3))
+    assert await log.seal() == 3
+    assert await log.seal() == 3
+    await append(log, 4)
+    segments = Reader(tmp_path).segments()
+    assert [(part.base, part.sealed) for part in segments] == [(1, True), (4, False)]
+    assert log.stat().segments == 2
+    assert await all_of(log) == entries(4)
+    await log.close()
+    assert verify(tmp_path).records == 4
+    found = open_log(tmp_path)
+    assert found.state_after(3) == segments[1].header.state
+    assert found.state_after(2) is None
+    assert found.state_after(4) == Reader(tmp_path).segments()[1].footer.state
+    await found.close()

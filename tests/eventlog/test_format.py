@@ -9,7 +9,7 @@ from zlib import crc32
 
 import eventlog
 from eventlog import FileLog, Reader, verify
-from eventlog.frame import parse_footer, parse_header, parse_record
+from eventlog.frame import parse_footer, parse_header, parse_record, parse_start
 from eventlog.mark import parse_slots
 from tests.eventlog.disks import MemoryDisk
 from tests.eventlog.logs import HOME, a_clock, all_of, open_log
@@ -25,7 +25,7 @@ def worked_lines() -> list[str]:
 
 
 def test_worked_lines_parse() -> None:
-    header, *records, footer, mark = (line.encode() for line in worked_lines())
+    header, *records, footer, start, mark = (line.encode() for line in worked_lines())
     segment = b"".join(line + b"\n" for line in [header, *records])
     parsed_footer = parse_footer(footer)
     assert parse_header(header) is not None
@@ -33,6 +33,13 @@ def test_worked_lines_parse() -> None:
     assert len(records) == parsed_footer.records == 3
     assert parsed_footer.bytes == len(segment)
     assert parsed_footer.sha256 == sha256(segment).hexdigest()
+    begins = parse_start(start)
+    assert begins is not None
+    assert (begins.first, begins.state, begins.prev_sha256) == (
+        parsed_footer.last + 1,
+        parsed_footer.state,
+        parsed_footer.sha256,
+    )
     last = parse_record(records[-1])
     assert last is not None
     found, _ = parse_slots(mark + b" \n")
@@ -41,7 +48,7 @@ def test_worked_lines_parse() -> None:
 
 def test_worked_lines_are_a_log() -> None:
     disk = MemoryDisk()
-    text = "".join(line + "\n" for line in worked_lines()[:-1])
+    text = "".join(line + "\n" for line in worked_lines()[:-2])
     disk.make_directory(HOME.log)
     disk.put(HOME.segment(1), text.encode())
     disk.put(HOME.meta, b'{"format":1,"cluster":"c1","created_at":1795461256000000}')

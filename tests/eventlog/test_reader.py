@@ -1,10 +1,21 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from eventlog import Line, LogDamaged, LogError, Reader
 from tests.eventlog.disks import MemoryDisk
-from tests.eventlog.logs import HOME, append, body, entries, open_log, running, write
+from tests.eventlog.logs import (
+    HOME,
+    append,
+    body,
+    compressed,
+    entries,
+    open_log,
+    plain,
+    running,
+    write,
+)
 
 
 async def test_lines_name_their_place(tmp_path: Path) -> None:
@@ -27,14 +38,31 @@ async def test_lines_name_their_place(tmp_path: Path) -> None:
     await log.close()
 
 
-async def test_segments_are_described() -> None:
+async def test_lines_of_compressed_segments_name_the_same_places() -> None:
     disk = await running(batches=4, segment_bytes_max=500)
+    before = [Reader(HOME.directory, disk).lines(after) for after in range(9)]
+    told = [[(line.position, line.chain, line.body, line.offset) for line in one] for one in before]
+    compressed(disk)
+    reader = Reader(HOME.directory, disk)
+    for after, expected in enumerate(told):
+        lines = list(reader.lines(after))
+        assert [(one.position, one.chain, one.body, one.offset) for one in lines] == expected
+        assert {line.segment for line in lines if line.position < 7} <= set(disk.content())
+
+
+@pytest.mark.parametrize("form", [plain, compressed])
+async def test_segments_are_described(form: Callable[[MemoryDisk], MemoryDisk]) -> None:
+    disk = await running(batches=4, segment_bytes_max=500)
+    size = disk.size(HOME.segment(1))
+    form(disk)
     segments = Reader(HOME.directory, disk).segments()
     assert [segment.base for segment in segments] == [1, 3, 5, 7]
     assert [segment.sealed for segment in segments] == [True, True, True, False]
     assert segments[0].footer is not None
     assert segments[0].footer.last == 2
-    assert segments[0].bytes == disk.size(HOME.segment(1))
+    assert segments[0].bytes == size
+    assert segments[0].file_bytes == disk.size(segments[0].path)
+    assert segments[0].compressed == (form is compressed)
 
 
 async def test_unfinished_last_write_ends_reading_silently() -> None:
@@ -69,7 +97,10 @@ async def test_damage_in_a_sealed_segment_is_told() -> None:
             list(Reader(HOME.directory, disk).entries())
 
 
-async def test_following_goes_on_across_segments_restarts_and_replaced_segments() -> None:
+@pytest.mark.parametrize("form", [plain, compressed])
+async def test_following_goes_on_across_segments_restarts_and_replaced_segments(
+    form: Callable[[MemoryDisk], MemoryDisk],
+) -> None:
     disk = MemoryDisk()
     seen: list[Line] = []
     log = open_log(disk=disk, segment_bytes_max=500)
@@ -81,6 +112,7 @@ async def test_following_goes_on_across_segments_restarts_and_replaced_segments(
             -6:
         ]
         await log.close()
+        form(disk)
         assert follower.next() == []
         for _ in range(2):
             log = open_log(disk=disk, segment_bytes_max=500, writer="another, with a longer name")

@@ -23,6 +23,7 @@ FOOTER = footer_line(Footer(5, 1, 5, 999, "0a" * 32, "0b" * 32))
         bytes(700) + line(6, 5),
         HALF + bytes(SECTOR_BYTES * 2) + line(6, 5),
         bytes(700) + b"\n",
+        FOOTER[:-1],
     ],
 )
 def test_interrupted_write_is_torn(tail: bytes) -> None:

@@ -1,4 +1,5 @@
 import random
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
@@ -6,17 +7,20 @@ import pytest
 from eventlog import LogDamaged, Reader, verify
 from eventlog.frame import footer_line, parse_footer
 from tests.eventlog.disks import MemoryDisk
-from tests.eventlog.logs import HOME, entries, open_log, running, start, write
+from tests.eventlog.logs import HOME, compressed, entries, open_log, plain, running, start, write
 
 
-async def test_sound_log_is_summed_up() -> None:
+@pytest.mark.parametrize("form", [plain, compressed])
+async def test_sound_log_is_summed_up(form: Callable[[MemoryDisk], MemoryDisk]) -> None:
     disk = await running(batches=6, segment_bytes_max=500)
+    contents = disk.content()
+    form(disk)
     heard: list[int] = []
     verified = verify(HOME.directory, progress=heard.append, disk=disk)
     assert (verified.records, verified.last, verified.mark) == (12, 12, 12)
     assert (verified.segments, verified.epochs, verified.torn) == (6, [1], None)
     assert verified.bytes == sum(
-        len(data) for path, data in disk.content().items() if path.parent == HOME.log
+        len(data) for path, data in contents.items() if path.parent == HOME.log
     )
     assert verified.chain_hex == list(Reader(HOME.directory, disk).lines())[-1].chain
     assert heard[-1] == 12
@@ -63,9 +67,12 @@ async def test_wrong_hash_of_a_segment_is_found() -> None:
         verify(HOME.directory, disk=disk)
 
 
+@pytest.mark.parametrize("form", [plain, compressed])
 @pytest.mark.parametrize("seed", range(5))
-async def test_random_damage_never_reads_as_something_else(seed: int) -> None:
-    disk = await running(batches=6, segment_bytes_max=500)
+async def test_random_damage_never_reads_as_something_else(
+    seed: int, form: Callable[[MemoryDisk], MemoryDisk]
+) -> None:
+    disk = form(await running(batches=6, segment_bytes_max=500))
     dice = random.Random(seed)
     contents = disk.content()
     segments = [path for path in contents if path.parent == HOME.log]

@@ -1,13 +1,19 @@
+from collections.abc import Callable
+
 import pytest
 
 from eventlog import LogDamaged
+from eventlog.directory import segment_path
 from eventlog.walker import Walker
 from tests.eventlog.disks import MemoryDisk
-from tests.eventlog.logs import HOME, entries, open_log, running, write
+from tests.eventlog.logs import HOME, compressed, entries, open_log, plain, running, write
 
 
-async def test_walk_starts_anywhere_and_stops_where_told() -> None:
-    disk = await running(batches=5, segment_bytes_max=500)
+@pytest.mark.parametrize("form", [plain, compressed])
+async def test_walk_starts_anywhere_and_stops_where_told(
+    form: Callable[[MemoryDisk], MemoryDisk],
+) -> None:
+    disk = form(await running(batches=5, segment_bytes_max=500))
     for after in range(12):
         for upto in range(after, 11):
             walker = Walker(disk, HOME, "c1", after)
@@ -40,11 +46,14 @@ async def test_tail_that_must_be_there_is_never_taken_for_torn() -> None:
             walker.next(4)
 
 
-async def test_segment_that_vanishes_while_walking_is_damage() -> None:
-    disk = await running(batches=5, segment_bytes_max=500)
+@pytest.mark.parametrize("form", [plain, compressed])
+async def test_segment_that_vanishes_while_walking_is_damage(
+    form: Callable[[MemoryDisk], MemoryDisk],
+) -> None:
+    disk = form(await running(batches=5, segment_bytes_max=500))
     walker = Walker(disk, HOME, "c1", 0)
     assert walker.next() == entries(2)
-    disk.remove(HOME.segment(3))
+    disk.remove(segment_path(disk, HOME, 3))
     with pytest.raises(LogDamaged, match="missing"):
         walker.next()
 

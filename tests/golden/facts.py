@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec import UNSET
+
 from projections.state import State
 
 
@@ -12,8 +14,8 @@ def facts(state: State) -> dict[str, Any]:
                 "queue": job.queue,
                 "status": job.status.value,
                 "payload": bytes(job.payload).decode(),
-                "result": None if job.result is None else bytes(job.result).decode(),
-                "tags": None if job.tags is None else bytes(job.tags).decode(),
+                "result": None if job.result is UNSET else bytes(job.result).decode(),
+                "tags": None if job.tags is UNSET else bytes(job.tags).decode(),
                 "priority": job.priority,
                 "retries": [job.retry_count, job.max_retries],
                 "last_error": job.last_error,

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from projections.decide import Policy, claims, jobs, settlements
 from projections.decide.settlements import LEASE_EXPIRED_DEAD, LEASE_EXPIRED_RETRY
@@ -246,6 +246,6 @@ def test_a_result_is_kept_as_sent() -> None:
     job = bench.create()
     bench.claim()
     bench.complete(job, result=Raw(b'{ "n": 2.50, "big": 12345678901234567890123 }'))
-    assert job.result is not None
+    assert job.result is not UNSET
     assert bytes(job.result) == b'{"n":2.50,"big":12345678901234567890123}'
     assert (job.lease, job.worker) == (None, "w1")

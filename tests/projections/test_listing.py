@@ -261,6 +261,26 @@ def test_rows_follow_the_jobs_that_are_there() -> None:
     assert not table.has(jobs[0].seq)
 
 
+def test_rows_of_jobs_that_are_long_gone_take_no_memory_when_built_anew() -> None:
+    table = Columns()
+    bench = Bench()
+    jobs = [bench.create() for _ in range(64)]
+    for job in jobs[::8]:
+        table.add(job)
+    sizes = [len(chunk.status) for chunk in table.chunks.values()]
+    assert (sizes, [table.has(job.seq) for job in jobs[::8]]) == ([1] * 7 + [8], [True] * 8)
+
+
+def test_the_newest_chunk_is_given_back_when_the_next_begins_and_all_its_jobs_are_gone() -> None:
+    table = Columns()
+    bench = Bench()
+    for _ in range(64):
+        job = bench.create()
+        table.add(job)
+        table.remove(job)
+    assert len(table.chunks) == 1
+
+
 def test_the_number_of_a_text_nobody_uses_is_given_out_again() -> None:
     numbered = columns.Numbered()
     first = numbered.take("one")

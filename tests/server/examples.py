@@ -37,13 +37,14 @@ class Stock(Struct, frozen=True):
         return filled.replace("{name}", "mail") + example.query
 
 
-OUTSIDE: Final = ("/health", "/openapi.json", "/docs")
+OUTSIDE: Final = ("/health", "/openapi.json", "/docs", "/metrics")
 _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/health"): Example(),
     ("GET", "/health/live"): Example(),
     ("GET", "/health/ready"): Example(),
     ("GET", "/openapi.json"): Example(),
     ("GET", "/docs"): Example(),
+    ("GET", "/metrics"): Example(),
     ("POST", "/jobs"): Example({"queue_name": "mail", "payload": {}}, 201),
     ("GET", "/jobs"): Example(),
     ("POST", "/jobs/bulk"): Example({"queue_name": "mail", "jobs": [{"payload": 1}]}),

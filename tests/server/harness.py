@@ -25,6 +25,7 @@ from server.app import build_app
 from server.engine import SYSTEM, Engine
 from server.http.route import API
 from server.http.service import SERVICE, Service
+from server.settings import Settings
 from tests.fakes import FakeClock, counting_ids
 
 KEY: Final = "sp_test_0123456789abcdef"
@@ -177,12 +178,18 @@ async def an_engine(policy: Policy | None = None, log: MemoryLog | None = None) 
 
 
 async def started(
-    aiohttp_client: Any, policy: Policy | None = None, log: MemoryLog | None = None
+    aiohttp_client: Any,
+    policy: Policy | None = None,
+    log: MemoryLog | None = None,
+    **settings: Any,
 ) -> Face:
-    """Start a server on `an_engine`."""
+    """Start a server on `an_engine`, with these options of `build_app`."""
     engine = await an_engine(policy, log)
     assert isinstance(engine._clock, FakeClock)
-    return Face(await aiohttp_client(build_app(engine, SECRET)), engine, engine._clock)
+    client = await aiohttp_client(build_app(engine, SECRET, Settings(**settings)))
+    face = Face(client, engine, engine._clock)
+    face.service.server = client.server.runner.server
+    return face
 
 
 def assert_refused(answer: Answer, status: int, code: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from server.app import build_app
 from server.http.ratelimit import Limiter
+from server.settings import Settings
 from tests.server.harness import SECRET, Face, an_engine, assert_refused, started
 
 HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-RateLimit-Scope")
@@ -14,7 +15,7 @@ HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X
 @pytest.fixture
 async def limited(aiohttp_client: Any) -> Face:
     engine = await an_engine()
-    app = build_app(engine, SECRET, rate_limit=2, rate_burst=4)
+    app = build_app(engine, SECRET, Settings(rate_limit=2, rate_burst=4))
     return Face(await aiohttp_client(app), engine, engine._clock)  # type: ignore[arg-type]
 
 

@@ -8,6 +8,10 @@ from tests.server import examples
 from tests.server.examples import CLOSED, WITH_ID, example_of, perform, stocked
 from tests.server.harness import API, KEY, Answer, Face, assert_refused
 
+TEXTS = {
+    "/docs": "text/html; charset=utf-8",
+    "/metrics": "text/plain; version=0.0.4; charset=utf-8",
+}
 SECURITY = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
 every_route = pytest.mark.parametrize("route", ROUTES, ids=examples.name)
 closed_route = pytest.mark.parametrize("route", CLOSED, ids=examples.name)
@@ -23,13 +27,14 @@ def test_every_route_has_an_example() -> None:
     assert set(examples.EXAMPLES) == {(route.method, route.path) for route in ROUTES}
 
 
-def test_only_health_and_the_description_are_open() -> None:
+def test_only_health_the_description_and_the_metrics_are_open() -> None:
     assert {route.path for route in ROUTES if route.open} == {
         "/health",
         "/health/live",
         "/health/ready",
         "/openapi.json",
         "/docs",
+        "/metrics",
     }
 
 
@@ -41,8 +46,8 @@ async def test_example_is_answered(face: Face, route: Route) -> None:
     assert_standard(answer)
     if answer.status == 204 or route.path.endswith(("/health/live", "/workers/{id}/heartbeat")):
         assert answer.content == b""
-    elif route.path == "/docs":
-        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    elif route.path in TEXTS:
+        assert answer.headers["Content-Type"] == TEXTS[route.path]
     else:
         assert answer.headers["Content-Type"] == "application/json"
         assert isinstance(answer.json, dict | list)

@@ -50,7 +50,16 @@ def test_wrong_use_exits_2(args: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [["log", "stat"], ["log", "verify"], ["log", "tail"], ["history", "x"], ["replay"]]
+    "verb",
+    [
+        ["log", "stat"],
+        ["log", "verify"],
+        ["log", "tail"],
+        ["history", "x"],
+        ["replay"],
+        ["export", "--format", "jsonl"],
+        ["sql", "SELECT 1"],
+    ],
 )
 def test_directory_without_a_log_exits_2_and_stays_untouched(
     verb: list[str], tmp_path: Path

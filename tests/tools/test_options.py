@@ -29,7 +29,13 @@ VALUES = {
     "rate_burst": ("8", 8),
     "strict_queue_names": ("true", True),
     "require_lease_id": ("1", True),
+    "pending_bytes_max": ("9", 9),
+    "body_bytes_max": ("33554433", 33_554_433),
+    "body_secs": ("1.5", 1.5),
+    "disk_reserve_bytes": ("0", 0),
+    "stuck_disk_secs": ("0", 0.0),
     "drain_secs": ("2.5", 2.5),
+    "metrics_token": ("scrape-me", "scrape-me"),
 }
 NAMES = [field.name for field in setting_fields()]
 
@@ -84,6 +90,7 @@ def test_every_setting_is_read_from_its_option(name: str) -> None:
         ["--sync", "sometimes"],
         ["--segment-bytes", "4095"],
         ["--drain-secs", "-1"],
+        ["--body-bytes-max", "33554431"],
     ],
 )
 def test_what_is_out_of_bounds_is_wrong_use(args: list[str]) -> None:

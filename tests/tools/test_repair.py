@@ -39,7 +39,7 @@ def content(data_dir: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(data_dir)): path.read_bytes()
         for path in data_dir.rglob("*")
-        if path.is_file() and path.name != "LOCK"
+        if path.is_file() and path.name not in {"LOCK", "KEEPING"}
     }
 
 

@@ -3,8 +3,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from eventlog import FileLog
+from eventlog import FileLog, Reader, SnapshotStore
 from projections.digest import digest
 from projections.lifecycle import Status
 from projections.moments import to_text
@@ -94,3 +95,22 @@ async def test_intact_log_that_cannot_be_folded_is_told_by_position(tmp_path: Pa
         errors = finished(process)
     assert process.returncode == 1
     assert "REFUSING TO START\nrecord 1 does not follow" in errors
+
+
+async def test_check_compares_every_snapshot(tmp_path: Path) -> None:
+    await write_story(tmp_path)
+    assert spoolog("snapshot", "--data-dir", tmp_path).exit_code == 0
+    found = replayed(tmp_path, "--check")
+    assert found["snapshots_compared"] == [found["position"]]
+    reader = Reader(tmp_path)
+    store = SnapshotStore(tmp_path, reader.identity.cluster)
+    snapshot = store.open(found["position"])
+    lines = list(store.lines(snapshot))
+    store.write(structs.replace(snapshot.head, digest="ab" * 32), lines, lambda _: None)
+    result = spoolog("replay", "--check", "--data-dir", tmp_path)
+    assert result.exit_code == 1
+    assert f"the snapshot at {found['position']}" in result.stderr
+    snapshot.path.write_bytes(snapshot.path.read_bytes()[:-5])
+    result = spoolog("replay", "--check", "--data-dir", tmp_path)
+    assert result.exit_code == 1
+    assert "its last line cannot be read" in result.stderr

@@ -269,3 +269,68 @@ def test_defect_in_a_fold_ends_the_server_with_70_and_a_restart_is_clean(tmp_pat
     with server(tmp_path) as (_, url):
         status, job = ask(url, "GET", f"/jobs/{made['id']}")
     assert (status, job["status"]) == (200, "pending")
+
+
+def test_metrics_of_a_running_server_are_for_the_bearer_of_the_token(tmp_path: Path) -> None:
+    with command(
+        *("serve", "--port", 0, "--data-dir", tmp_path),
+        env={"SPOOLOG_API_KEY": KEY, "SPOOLOG_METRICS_TOKEN": "scrape-me"},
+    ) as process:
+        url = listening(process)
+        assert ask(url, "POST", "/jobs", {"queue_name": "q", "payload": 1})[0] == 201
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        told = {}
+        for token in (KEY, "scrape-me"):
+            connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+            connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+            answer = connection.getresponse()
+            told[token] = (answer.status, answer.read().decode())
+            connection.close()
+        finished(process, after=signal.SIGTERM)
+    assert told[KEY][0] == 401
+    status, page = told["scrape-me"]
+    assert status == 200
+    lines = page.splitlines()
+    assert "spooled_jobs_enqueued_total 1.0" in lines
+    assert "spoolog_connections_open 0.0" not in lines
+    (records,) = (line for line in lines if line.startswith("spoolog_log_records_total "))
+    assert f"spoolog_log_last_position {records.split()[1]}" in lines
+
+
+STUCK = """
+import threading
+from eventlog.disk import OsDisk
+from server import app, pressure
+pressure.LOOK_SECS = 0.05
+serve_http = app.serve
+
+async def hanging(*args, on_listening, **kwargs):
+    def then_hang(host, port):
+        OsDisk.sync_data = lambda *_: threading.Event().wait()
+        on_listening(host, port)
+    await serve_http(*args, on_listening=then_hang, **kwargs)
+
+app.serve = hanging
+from tools.cli import main
+main()
+"""
+
+
+def test_disk_that_hangs_ends_the_server_with_74(tmp_path: Path) -> None:
+    start = [sys.executable, "-c", STUCK, "serve", "--port", "0", "--data-dir", str(tmp_path)]
+    with subprocess.Popen(
+        [*start, "--stuck-disk-secs", "0.2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SPOOLOG_API_KEY": KEY},
+        cwd=ROOT,
+    ) as process:
+        url = listening(process)
+        with pytest.raises((OSError, http.client.HTTPException)):
+            ask(url, "POST", "/jobs", {"queue_name": "mail", "payload": 1})
+        errors = finished(process)
+    assert process.returncode == 74
+    assert re.search(rf"spoolog: the disk of {tmp_path} has taken nothing for \d+ s", errors)
+    assert "Traceback" not in errors

@@ -4,6 +4,7 @@ from msgspec import Raw, Struct
 
 from projections.entities import Job
 from projections.moments import to_text
+from projections.rawjson import or_null
 from server.http.views.times import Time
 
 
@@ -46,7 +47,7 @@ def claimed(entity: Job) -> ClaimedJob:
         queue_name=entity.queue,
         payload=entity.payload,
         priority=entity.priority,
-        tags=entity.tags,
+        tags=or_null(entity.tags),
         retry_count=entity.retry_count,
         max_retries=entity.max_retries,
         timeout_seconds=entity.timeout_secs,

@@ -5,7 +5,7 @@ from msgspec import Raw, Struct
 from projections.entities import Job
 from projections.lifecycle import Status
 from projections.moments import to_text, to_text_or_none
-from projections.rawjson import job_type
+from projections.rawjson import job_type, or_null
 from server.http.views.times import Time
 
 
@@ -130,7 +130,7 @@ def job(entity: Job) -> JobDetail:
         queue_name=entity.queue,
         status=entity.status,
         payload=entity.payload,
-        result=entity.result,
+        result=or_null(entity.result),
         retry_count=entity.retry_count,
         max_retries=entity.max_retries,
         last_error=entity.last_error,
@@ -141,7 +141,7 @@ def job(entity: Job) -> JobDetail:
         completed_at=to_text_or_none(entity.completed_at),
         expires_at=to_text_or_none(entity.expires_at),
         priority=entity.priority,
-        tags=entity.tags,
+        tags=or_null(entity.tags),
         timeout_seconds=entity.timeout_secs,
         parent_job_id=entity.parent,
         completion_webhook=entity.completion_webhook,

@@ -24,8 +24,8 @@ class Ready(Struct, frozen=True):
     position: int
 
 
-class Draining(Struct, frozen=True):
-    """Answer to GET /health/ready while the server is shutting down."""
+class NotReady(Struct, frozen=True):
+    """Answer to GET /health/ready when requests had better go elsewhere, and why."""
 
     status: str
 

@@ -1,14 +1,11 @@
 """Workers as the API shows them."""
 
-from typing import Final
-
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from projections.entities import Worker
 from projections.moments import to_text
+from projections.rawjson import EMPTY_OBJECT
 from server.http.views.times import Time
-
-_EMPTY_OBJECT: Final = Raw(b"{}")
 
 
 class Registered(Struct, frozen=True):
@@ -52,7 +49,7 @@ def worker(entity: Worker) -> WorkerDetail:
         current_jobs=entity.current_jobs,
         status=entity.status,
         last_heartbeat=to_text(entity.last_heartbeat),
-        metadata=_EMPTY_OBJECT if entity.metadata is None else entity.metadata,
+        metadata=EMPTY_OBJECT if entity.metadata is UNSET else entity.metadata,
         version=entity.version,
         registered_at=to_text(entity.registered_at),
         updated_at=to_text(entity.updated_at),

@@ -1,0 +1,131 @@
+"""Makes a snapshot: the one before and the segments sealed since become the next.
+
+Meant for a process of its own beside the server, which never pauses for it. Nothing is locked but
+the snapshots, and nothing else is written. When to make one is ``server.snapshotter``'s.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from msgspec import Struct
+
+from eventlog import Reader, SegmentInfo, SnapshotHead, SnapshotStore
+from eventlog.directory import state_between
+from eventlog.disk import OsDisk
+from eventlog.home import Home, keeping
+from eventlog.snapshots import FORMAT, KEPT
+from projections.digest import digest
+from projections.events import decode
+from projections.fold import refold
+from projections.snapshot import dump, load
+from projections.state import State
+from server import restore
+from server.clock import monotonic_us
+
+Progress = Callable[[int, int], None]
+
+
+class Made(Struct, frozen=True):
+    """The newest snapshot, and how it came to be: `folded` records were read for it."""
+
+    position: int
+    digest: str
+    bytes: int
+    created_at_us: int
+    folded: int
+    elapsed_us: int
+    removed: list[str]
+    passed_over: list[str]
+
+
+class Differs(Exception):
+    """A snapshot, read back, adds up to something else than what was written into it."""
+
+
+def make(
+    data_dir: Path, *, now_us: int, writer: str, keep: int = KEPT, progress: Progress | None = None
+) -> Made | None:
+    """Bring the snapshots up to the last sealed segment; None when nothing is sealed yet.
+
+    `now_us` is the time that it will tell, in microseconds since the Unix epoch. Killed at any
+    moment, it leaves the older snapshots as they are.
+
+    Raises:
+        Locked: another process makes one, or tidies the log.
+        LogDamaged, LogError, Undecodable: the log cannot be folded.
+        Differs: the snapshot does not hold what was folded; it was not kept.
+
+    """
+    reader = Reader(data_dir)
+    store = SnapshotStore(data_dir, reader.identity.cluster)
+    holder = f"making a snapshot, pid {os.getpid()} on host {socket.gethostname()}"
+    with keeping(OsDisk(), Home(data_dir), holder):
+        return _brought_up(reader, store, now_us, writer, keep, progress)
+
+
+def _brought_up(  # noqa: PLR0917 - one step of `make`
+    reader: Reader,
+    store: SnapshotStore,
+    now_us: int,
+    writer: str,
+    keep: int,
+    progress: Progress | None,
+) -> Made | None:
+    began_us = monotonic_us()
+    segments = reader.segments()
+    target = max((part.footer.last for part in segments if part.footer), default=0)
+    if target == 0:
+        return None
+    restored = restore.newest(store, partial(state_between, segments), last=target)
+    state, snapshot, passed_over = restored.state, restored.snapshot, restored.passed_over
+    del restored
+    folded = target - state.position
+    if snapshot is None or folded:
+        _fold(reader, state, target, progress)
+        head = _head(reader, segments, state, now_us, writer)
+        lines = dump(state.tables)
+        del state  # one at a time: the next is what is read back
+        snapshot = store.write(head, lines, partial(_verify, head.digest))
+    return Made(
+        position=target,
+        digest=snapshot.head.digest,
+        bytes=snapshot.bytes,
+        created_at_us=snapshot.head.created_at_us,
+        folded=folded,
+        elapsed_us=monotonic_us() - began_us,
+        removed=[path.name for path in store.prune(keep)],
+        passed_over=passed_over,
+    )
+
+
+def _fold(reader: Reader, state: State, target: int, progress: Progress | None) -> None:
+    walker = reader.walk(state.position)
+    while batch := walker.next(target):
+        for position, body in batch:
+            refold(state, decode(position, body))
+        if progress is not None:
+            progress(state.position, target)
+
+
+def _head(
+    reader: Reader, segments: list[SegmentInfo], state: State, now_us: int, writer: str
+) -> SnapshotHead:
+    chain = state_between(segments, state.position)
+    assert chain is not None, "a snapshot ends where a segment ends"
+    return SnapshotHead(
+        format=FORMAT,
+        position=state.position,
+        state=chain,
+        digest=digest(state),
+        cluster=reader.identity.cluster,
+        created_at_us=now_us,
+        writer=writer,
+    )
+
+
+def _verify(expected: str, lines: Iterator[bytes]) -> None:
+    if digest(State(load(lines))) != expected:
+        raise Differs
