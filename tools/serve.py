@@ -184,10 +184,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _refusal(settings: Settings, damaged: LogError | Undecodable) -> str:
-    return (
+    text = (
         f"REFUSING TO START\n{damaged}\n"
         f"Look closer with: spoolog log verify --data-dir {settings.data_dir}"
     )
+    if isinstance(damaged, LogDamaged):
+        text += f"\nSee what would help: spoolog log repair --data-dir {settings.data_dir}"
+    return text
 
 
 def _authority(host: str, port: int) -> str:

@@ -96,6 +96,7 @@ async def test_damaged_log_is_not_served(tmp_path: Path) -> None:
     assert "REFUSING TO START" in errors
     assert re.search(rf"{segment} byte \d+ .*record \d+ is damaged", errors)
     assert f"spoolog log verify --data-dir {tmp_path}" in errors
+    assert f"spoolog log repair --data-dir {tmp_path}" in errors
     assert segment.read_bytes() == before
 
 
