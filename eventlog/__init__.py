@@ -69,7 +69,8 @@ lower bound of what must exist::
 
 **A bad end.** Only an unfinished last write is cut without asking, into ``quarantine/``: see
 `eventlog.tail`. Everything else is `LogDamaged`, and nothing is changed, until an operator gives up
-what is damaged and all behind it: see `eventlog.repair`. A backup is a data directory of its own:
+what is damaged and all behind it, see `eventlog.repair`, or all before where a snapshot holds what it
+came to, see `eventlog.drop`. A backup is a data directory of its own:
 see `eventlog.backup`.
 
 """

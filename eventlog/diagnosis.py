@@ -123,7 +123,7 @@ def _damage(  # noqa: PLR0917 - one step of `diagnose`
     first = 1 if start is None else start.first
     position = first if walker is None else error.position
     mark = read_mark(disk, home)[0]
-    cuts = list(_cuts(disk, home, position, error))
+    cuts = list(_cuts(disk, home, start, position, error))
     return Damage(
         error=error,
         position=position,
@@ -221,18 +221,34 @@ def _chain_before(  # noqa: PLR0917 - one step of `diagnose`
     return chain_hex(walker.cursor.state)
 
 
-def _cuts(disk: Disk, home: Home, position: int, error: LogDamaged) -> Iterator[Cut]:
-    later = [base for base in bases(disk, home) if base >= position]
+def _cuts(
+    disk: Disk, home: Home, start: Start | None, position: int, error: LogDamaged
+) -> Iterator[Cut]:
+    later = [
+        base
+        for base in bases(disk, home)
+        if base >= position and not _is_beginning(disk, home, start, base)
+    ]
     base = base_of(error.file.name)
     if error.file.parent == home.log and base is not None and base not in later:
         if error.file == home.archive(base):
-            yield _cut(disk, error.file, kept=error.offset)
+            if error.offset < Archive(disk, error.file, base).size():
+                yield _cut(disk, error.file, kept=error.offset)
         elif error.file.name in disk.names(home.log) and error.offset < disk.size(error.file):
             yield _cut(disk, error.file, error.offset)
     for number, name in _snapshots(disk, home):
         if number >= position:
             yield _cut(disk, home.snapshots / name)
     yield from whole_segments(disk, home, later)
+
+
+def _is_beginning(disk: Disk, home: Home, start: Start | None, base: int) -> bool:
+    """Tell whether this is the segment without records that must be where the log begins."""
+    if start is None or base != start.first or home.segment(base).name not in disk.names(home.log):
+        return False
+    line = disk.read(home.segment(base), 0, disk.size(home.segment(base)))
+    header = parse_header(line[:-1])
+    return header is not None and (header.base, header.state) == (base, start.state)
 
 
 def whole_segments(disk: Disk, home: Home, of: list[int]) -> Iterator[Cut]:

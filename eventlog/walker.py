@@ -217,6 +217,8 @@ class Walker:
     def _was_replaced(self) -> bool:
         """Look again at a segment without records: a new writer puts its own in its place."""
         segment = self._segment()
+        if segment.sealed or segment.compressed:
+            return False  # it holds records
         fresh = load_segment(self._disk, self._home, segment.base, self._cluster, self._before)
         if fresh.header == segment.header:
             return False

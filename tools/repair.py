@@ -178,7 +178,7 @@ def _tell_repair(data_dir: Path, made: Repair, *, as_json: bool) -> None:
     if as_json:
         output.say_json(found)
     else:
-        output.facts("Repaired: the log is sound and shorter", found.items())
+        output.facts("Repaired: the log is sound", found.items())
 
 
 def _user() -> str:

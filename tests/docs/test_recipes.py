@@ -51,7 +51,7 @@ def test_backup_and_restore(tmp_path: Path) -> None:
 
 
 def test_repair(tmp_path: Path) -> None:
-    look, cut = blocks("Repair")
+    look, _, cut = blocks("Repair")
     data_dir = tmp_path / "spoolog-data"
     with server(data_dir):
         pass
@@ -69,3 +69,24 @@ def test_repair(tmp_path: Path) -> None:
     with server(data_dir) as (child, _):
         child.check()
     assert verify(data_dir).last > 1
+
+
+def test_history_is_dropped(tmp_path: Path) -> None:
+    _, drop, _ = blocks("Repair")
+    data_dir = tmp_path / "spoolog-data"
+    for _ in range(2):
+        with server(data_dir):
+            pass
+    assert "position" in run("spoolog snapshot --data-dir spoolog-data", tmp_path).lower()
+    first, second = sorted((data_dir / "log").iterdir())
+    first.chmod(0o640)
+    lines = first.read_bytes().splitlines(keepends=True)
+    first.write_bytes(b"".join([*lines[:2], b"rotten\n", *lines[3:]]))
+    before, last_line = drop.replace("POSITION", str(int(second.stem))).rstrip().rsplit("\n", 1)
+    assert last_line == SERVE
+    told = run(before, tmp_path)
+    assert "Repaired" in told
+    assert "bad disk" in told
+    with server(data_dir) as (child, _):
+        child.check()
+    assert verify(data_dir).first == int(second.stem)

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from eventlog import verify
+from eventlog import LogDamaged, Reader, SnapshotStore, verify
+from projections.digest import digest
+from projections.events import decode
+from projections.fold import refold
+from server import restore
 from tests.tools.workbench import ROOT, server, spoolog, write_story
 
 
@@ -142,3 +146,67 @@ for name in ("create", "write", "sync_file", "rename", "sync_directory", "sync_p
 from tools.cli import main
 main({words})
 """
+
+
+def state_of(data_dir: Path) -> str:
+    """Give the digest of the state that a start comes to."""
+    reader = Reader(data_dir)
+    store = SnapshotStore(data_dir, reader.identity.cluster)
+    restored = restore.newest(store, reader.state_after, last=verify(data_dir).last)
+    for batch in reader.entries(restored.state.position):
+        for position, body in batch:
+            refold(restored.state, decode(position, body))
+    return digest(restored.state)
+
+
+def test_history_that_a_snapshot_covers_is_dropped_and_the_state_is_served(data_dir: Path) -> None:
+    assert spoolog("snapshot", "--data-dir", data_dir).exit_code == 0
+    before, last = state_of(data_dir), verify(data_dir).last
+    path, behind = segments(data_dir)[0:2]
+    harm(path)
+    with pytest.raises(LogDamaged):
+        verify(data_dir)
+    shown = repair(data_dir)
+    told = json.loads(repair(data_dir, "--json").stdout)
+    _, drop, cut = told["helps"]
+    first = int(behind.stem)
+    assert f"--drop-before {first} " in drop["command"]
+    assert f"records, 1 to {first - 1} " in drop["loses"]
+    assert f"--cut-at {told['position']} " in cut["command"]
+    assert shown.stdout.index("--drop-before") < shown.stdout.index("--cut-at")
+    held = content(data_dir)
+    for words in (["--drop-before", first], ["--drop-before", first, "--cut-at", 1]):
+        assert repair(data_dir, *words).exit_code == 2
+    other = repair(data_dir, "--drop-before", first + 1, "--accept-data-loss")
+    assert (other.exit_code, f"ends before {first}" in other.output) == (2, True)
+    assert content(data_dir) == held
+    made = spoolog(*shlex.split(drop["command"])[1:], "--reason", "bad disk", "--json")
+    found = json.loads(made.stdout)
+    assert (found["first"], found["last"], found["records_lost"]) == (first, last, first - 1)
+    assert held[f"log/{path.name}"] in {Path(name).read_bytes() for name in found["quarantine"]}
+    assert "history only" in spoolog("log", "stat", "--data-dir", data_dir).stdout
+    assert state_of(data_dir) == before
+    with server(data_dir):
+        pass
+    assert verify(data_dir).last > last
+
+
+@pytest.mark.parametrize("calls", [1, 4, 7, 8, 9, 10, 11, 12])
+def test_sigkill_while_history_is_dropped_and_again(calls: int, data_dir: Path) -> None:
+    assert spoolog("snapshot", "--data-dir", data_dir).exit_code == 0
+    before, last = state_of(data_dir), verify(data_dir).last
+    path, behind = segments(data_dir)[0:2]
+    harm(path)
+    damaged = path.read_bytes()
+    words = ["log", "repair", "--data-dir", str(data_dir), "--drop-before", str(int(behind.stem))]
+    words.append("--accept-data-loss")
+    script = KILLED_AFTER.format(calls=calls, words=words)
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    state = repair(data_dir, "--json")
+    if state.exit_code or json.loads(state.stdout)["unfinished_repair"]:
+        assert spoolog(*words).exit_code == 0
+    assert json.loads(repair(data_dir, "--json").stdout)["unfinished_repair"] is None
+    assert (state_of(data_dir), verify(data_dir).last) == (before, last)
+    assert [kept.read_bytes() for kept in (data_dir / "quarantine").iterdir()] == [damaged]
+    assert len((data_dir / "repairs.log").read_text().splitlines()) == 1
