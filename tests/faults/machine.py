@@ -139,14 +139,15 @@ class Machine:
 
     def crash(self, *, power: bool) -> None:
         """End the process; without power the disk keeps what it had, and some of the rest."""
-        self._drop()
+        self.abandon()
         if power:
             tree = a_crash_state(frozen(self.disk.root), self._rng)
             self.disk = SimDisk.holding(tree)
         else:
             self.disk = self.disk.killed()
 
-    def _drop(self) -> None:
+    def abandon(self) -> None:
+        """Drop all that the process was doing."""
         self.loop.clear()
         for task in self._tasks:
             drop(task)
@@ -158,7 +159,7 @@ class Machine:
         assert self.log is not None
         log = self.log
         self.loop.run(log.close())
-        self._drop()
+        self.abandon()
 
 
 class Late:

@@ -311,9 +311,11 @@ def _common(before: list[bytes], after: list[bytes]) -> int:
 
 def simulate(seed: int, say: Callable[[str], None] | None = None) -> Run:
     """Run a seed; a failure names the command that repeats it."""
+    world = World(seed, say)
     try:
-        return World(seed, say).run()
+        return world.run()
     except Exception as error:
+        world.machine.abandon()
         error.add_note(f"seed {seed}: python -m tests.faults.simulate --seed {seed}")
         raise
 
