@@ -80,8 +80,7 @@ class Connection(web.RequestHandler):
 
     def head_is_late(self, now: float, secs: float) -> bool:
         """Whether a request's head has been on its way for too long."""
-        waiting = self._head_of == self._request_count and self._waiter is not None
-        return waiting and now - self._head_since > secs
+        return self._head_of == self._request_count and now - self._head_since > secs
 
     def is_unread(self, now: float, waiting: int, secs: float) -> bool:
         """Whether the client has taken nothing of what waits for it, for too long."""
@@ -140,7 +139,7 @@ class Doors(web.Server):
         wire, settings, traffic = connection.wire, self._settings, self.service.traffic
         if wire is None:
             return
-        if connection.head_is_late(now, settings.head_secs):
+        if connection.head_is_late(now, settings.head_secs) and not wire.is_closing():
             traffic.late_heads += 1
             told = "The request's head did not arrive in time"
             wire.write(errors.outright(self.service, 408, "REQUEST_TIMEOUT", told))
