@@ -206,7 +206,9 @@ def _describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
         reason = f"format {header.format} (written by {header.writer}) is unknown"
         raise LogDamaged(path, 0, 1, base, reason, hint=_UPGRADE)
     if header.cluster != cluster:
-        reason = f"the segment belongs to another log: its cluster is {header.cluster}, not {cluster}"
+        reason = (
+            f"the segment belongs to another log: its cluster is {header.cluster}, not {cluster}"
+        )
         raise LogDamaged(path, 0, 1, base, reason)
     if header.base != base:
         reason = f"the segment's header starts at {header.base}, its name says otherwise"
