@@ -32,7 +32,7 @@ def measure(events: int) -> Figure:
         made = make(data_dir, now_us=WallClock()(), writer="bench")
         assert made is not None
         reader = Reader(data_dir)
-        loads, replays = [], []
+        loads, replays, jobs = [], [], 0
         for _ in range(_RUNS):
             took_us, jobs, found = _load(reader)
             loads.append(took_us)
