@@ -13,6 +13,7 @@ the engine sees, `FileLog` and `MemoryLog` keep its promises, `Reader` and `veri
     meta.json                      {"format":1,"cluster":"c1","created_at":1795461256000000}
     DURABLE                        the durable mark, below
     quarantine/                    every byte that was ever cut from a log
+    repairs.log                    a JSON line for each time records were given up; see below
     snapshots/                     what the log adds up to; see `eventlog.snapshots`
 
 **A segment** is text, line by line, without NUL. Every line is ``<crc32> <rest>\n``: 8 lower-case
@@ -67,7 +68,10 @@ lower bound of what must exist::
     2bd1a352 00000000000000000003 037fdbccf605d4d7681820eb6909557d
 
 **A bad end.** Only an unfinished last write is cut without asking, into ``quarantine/``: see
-`eventlog.tail`. Everything else is `LogDamaged`, and nothing is changed.
+`eventlog.tail`. Everything else is `LogDamaged`, and nothing is changed, until an operator gives up
+what is damaged and all behind it, see `eventlog.repair`, or all before where a snapshot holds what it
+came to, see `eventlog.drop`. A backup is a data directory of its own:
+see `eventlog.backup`.
 
 """
 

@@ -33,6 +33,7 @@ __all__ = [
     "Identity",
     "SegmentInfo",
     "bases",
+    "describe",
     "initialise",
     "keeping",
     "load_segment",
@@ -132,7 +133,7 @@ def _survey_around(disk: Disk, home: Home, cluster: str, position: int) -> list[
         raise LogDamaged(home.segment(1), 0, 1, position, "its segment is missing")
     if index == 0:
         return [load_segment(disk, home, names[0], cluster, None)]
-    previous = _describe(disk, home, names[index - 1], cluster)
+    previous = describe(disk, home, names[index - 1], cluster)
     return [previous, load_segment(disk, home, names[index], cluster, previous)]
 
 
@@ -158,7 +159,7 @@ def load_segment(
         LogDamaged: it does not.
 
     """
-    segment = _describe(disk, home, base, cluster)
+    segment = describe(disk, home, base, cluster)
     if previous is not None and previous.footer is None:
         raise _without_footer(disk, home, previous)
     expected = _expected(disk, home, base, cluster, previous)
@@ -180,7 +181,13 @@ def _without_footer(disk: Disk, home: Home, segment: SegmentInfo) -> LogDamaged:
     return LogDamaged(segment.path, offset, line, 0, reason)
 
 
-def _describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
+def describe(disk: Disk, home: Home, base: int, cluster: str) -> SegmentInfo:
+    """Describe one segment by itself.
+
+    Raises:
+        LogDamaged: its header cannot be read, or is another's.
+
+    """
     content = Content(disk, home, base)
     head = content.head()
     first, newline, _ = head.partition(b"\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 _MODE = 0o640
+_MODE_PRIVATE = 0o600
 _MODE_SEALED = 0o440
 LOCK_TEXT_BYTES_MAX = 500
 
@@ -35,6 +36,10 @@ class Disk(Protocol):
 
     def create(self, path: Path) -> int:
         """Create a file that must not exist, for appending."""
+        ...
+
+    def create_private(self, path: Path) -> int:
+        """Create such a file that nobody but its owner may read."""
         ...
 
     def open_append(self, path: Path) -> int:
@@ -148,6 +153,10 @@ class OsDisk:
     def create(self, path: Path) -> int:
         """Create a file that must not exist, for appending."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, _MODE)
+
+    def create_private(self, path: Path) -> int:
+        """Create such a file that nobody but its owner may read."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, _MODE_PRIVATE)
 
     def open_append(self, path: Path) -> int:
         """Open an existing file for appending."""

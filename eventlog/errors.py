@@ -59,6 +59,14 @@ class Locked(LogError):
         super().__init__(f"{directory} is in use by another process ({holder or 'unknown'})")
 
 
+class BackupRefused(LogError):
+    """The directory cannot take a backup of this log without losing what it holds."""
+
+
+class RepairRefused(LogError):
+    """The log is not damaged there, or no cut would cure it; nothing was changed."""
+
+
 class SnapshotDamaged(LogError):
     """A snapshot is not what was written; the one before it, or the log itself, tells the same."""
 
@@ -77,7 +85,10 @@ class LogFailed(LogError):
         super().__init__(f"writing {segment} failed: {os.strerror(errno)} (errno {errno})")
 
 
-RESTORE = "Restore the file from a backup; nothing was changed."
+RESTORE = (
+    "Restore the file from a backup, or ask `spoolog log repair` what would help;"
+    " nothing was changed."
+)
 
 
 class LogDamaged(LogError):
@@ -106,3 +117,7 @@ class LogDamaged(LogError):
         if last_good:
             text += f"\n  last good record: {last_good}"
         super().__init__(f"{text}\n  {hint}")
+
+
+class OtherHistory(LogDamaged):
+    """The durable mark tells of another history than the segments do."""

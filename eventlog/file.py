@@ -5,10 +5,7 @@ be read, and nothing on disk changes. A clean close seals the last segment.
 """
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,13 +17,15 @@ from eventlog.directory import (
     bases,
     initialise,
     read_identity,
+    read_start,
     state_between,
     survey_around,
     write_identity,
 )
 from eventlog.disk import Disk, OsDisk
-from eventlog.errors import Locked, LogClosed, LogDamaged, LogFailed, OutOfOrder
+from eventlog.errors import LogClosed, LogDamaged, LogFailed, OutOfOrder
 from eventlog.frame import FORMAT, chain_hex
+from eventlog.lock import lock
 from eventlog.log import Entry, LogStat, SyncMode
 from eventlog.places import EVERY_RECORDS, Places
 from eventlog.recovery import Found, Recovery, TakenOver, inspect, take_over
@@ -111,17 +110,17 @@ class FileLog:
         disk = disk or OsDisk()
         home = Home(data_dir)
         initialise(disk, home)
-        lock = _lock(disk, home, clock())
+        held = lock(disk, home, clock())
         try:
             cluster = _identity(disk, home, clock, new_cluster_id).cluster
             found = inspect(disk, home, cluster)
         except BaseException:
-            disk.close(lock)
+            disk.close(held)
             raise
         return cls(
             disk=disk,
             home=home,
-            lock=lock,
+            lock=held,
             cluster=cluster,
             found=found,
             clock=clock,
@@ -133,6 +132,12 @@ class FileLog:
             meter=meter,
             start_writer=start_writer,
         )
+
+    @property
+    def first(self) -> int:
+        """The first position that is there, as the disk says: another process lets records expire."""
+        start = read_start(self._disk, self._home)
+        return 1 if start is None else start.first
 
     @property
     def last(self) -> int:
@@ -316,16 +321,6 @@ class FileLog:
             if self._lock is not None:
                 self._disk.close(self._lock)
                 self._lock = None
-
-
-def _lock(disk: Disk, home: Home, now_us: int) -> int:
-    since = datetime.fromtimestamp(now_us // 1_000_000, UTC).isoformat()
-    holder = f"pid {os.getpid()} on host {socket.gethostname()}, since {since}"
-    try:
-        # Two writers would each cut and overwrite what the other acknowledged.
-        return disk.lock(home.lock, holder)
-    except BlockingIOError as error:
-        raise Locked(home.directory, str(error)) from error
 
 
 def _identity(

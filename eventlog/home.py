@@ -36,6 +36,7 @@ class Home:
         self.meta = directory / "meta.json"
         self.mark = directory / "DURABLE"
         self.quarantine = directory / "quarantine"
+        self.repairs = directory / "repairs.log"
         self.snapshots = directory / "snapshots"
 
     def segment(self, base: int) -> Path:
@@ -130,11 +131,12 @@ def bases(disk: Disk, home: Home) -> list[int]:
 
 def all_bases(disk: Disk, home: Home) -> list[int]:
     """List the first positions of all segments of which there is a file."""
-    found = (_base_of(name) for name in disk.names(home.log))
+    found = (base_of(name) for name in disk.names(home.log))
     return sorted({base for base in found if base is not None})
 
 
-def _base_of(name: str) -> int | None:
+def base_of(name: str) -> int | None:
+    """Give the first position of the segment that has a file of this name; None for other names."""
     digits = name[:_NAME_DIGITS]
     if name[_NAME_DIGITS:] not in {_PLAIN, _ARCHIVE} or not (digits.isascii() and digits.isdigit()):
         return None

@@ -35,7 +35,9 @@ class LogStat(Struct, frozen=True):
     epoch: int
     sync: SyncMode
     segments: int
+    """found at the start and begun since, whatever has become of them"""
     bytes: int
+    """of text in them"""
     last: int
     durable: int
     synced: int
@@ -48,6 +50,11 @@ class LogStat(Struct, frozen=True):
 
 class Log(Protocol):
     """An append-only sequence of records with one writer."""
+
+    @property
+    def first(self) -> int:
+        """The first position that is there, or will be: more than 1 when older ones have expired."""
+        ...
 
     @property
     def last(self) -> int:

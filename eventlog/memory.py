@@ -31,6 +31,11 @@ class MemoryLog:
         self._watchers: list[asyncio.Future[None]] = []
 
     @property
+    def first(self) -> int:
+        """The first position: nothing expires here."""
+        return 1
+
+    @property
     def last(self) -> int:
         """The last position appended."""
         return len(self._bodies)

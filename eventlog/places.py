@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 
 EVERY_RECORDS: Final = 256
 """Places are so many records apart: reading one record costs reading that many at most."""
+PLACES_MAX: Final = 16_384
+"""of all segments, about 5 MB: then those of the segment that was used longest ago are forgotten"""
 
 
 class Place(NamedTuple):
@@ -27,14 +29,17 @@ class Place(NamedTuple):
 class Places:
     """The places of all segments, by the position of their first record."""
 
-    def __init__(self) -> None:
+    def __init__(self, places_max: int = PLACES_MAX) -> None:
         self._places: dict[int, list[Place]] = {}
+        """the segment that was used last is the last"""
+        self._count = 0
+        self._places_max = places_max
         self._lock = Lock()
 
     def note(self, base: int, place: Place) -> None:
         """Take a place in, unless there is one nearby."""
         with self._lock:
-            places = self._places.setdefault(base, [])
+            places = self._used(base)
             index = bisect_right(places, place)
             near = [
                 abs(other.position - place.position) < EVERY_RECORDS
@@ -42,10 +47,18 @@ class Places:
             ]
             if not any(near) and place.position >= base:
                 insort(places, place)
+                self._count += 1
+                while self._count > self._places_max and len(self._places) > 1:
+                    self._count -= len(self._places.pop(next(iter(self._places))))
 
     def before(self, base: int, position: int) -> Place | None:
         """Give the last place of a segment that is not behind `position`."""
         with self._lock:
-            places = self._places.get(base, [])
+            places = self._used(base) if base in self._places else []
             index = bisect_right(places, position, key=lambda place: place.position)
             return places[index - 1] if index else None
+
+    def _used(self, base: int) -> list[Place]:
+        """Give a segment's places, and count it as the one that was used last."""
+        places = self._places[base] = self._places.pop(base, [])
+        return places

@@ -25,6 +25,7 @@ from eventlog.disk import Disk, OsDisk
 from eventlog.errors import LogDamaged, LogError
 from eventlog.frame import parse_record
 from eventlog.log import Entry
+from eventlog.usage import Usage, usage
 from eventlog.walker import Walker
 
 
@@ -48,6 +49,11 @@ class Reader:
         self._home = Home(data_dir)
         self.identity = _identity(self._disk, self._home)
 
+    @property
+    def data_dir(self) -> Path:
+        """Where the log is."""
+        return self._home.directory
+
     def segments(self) -> list[SegmentInfo]:
         """Describe the segments, which must follow one another."""
         return survey(self._disk, self._home, self.identity.cluster)
@@ -66,10 +72,9 @@ class Reader:
         """Give the last position that is known to have been synced; 0 when unknown."""
         return read_mark(self._disk, self._home)[0].position
 
-    def quarantine_bytes(self) -> int:
-        """Say how much is kept of what was cut from the log."""
-        folder = self._home.quarantine
-        return sum(self._disk.size(folder / name) for name in self._disk.names(folder))
+    def usage(self) -> Usage:
+        """Measure what all of it takes on disk."""
+        return usage(self._disk, self._home)
 
     def walk(self, after: int = 0, *, hashed: bool = False) -> Walker:
         """Give a place behind `after`, to go on from as the log grows."""

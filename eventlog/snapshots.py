@@ -93,7 +93,7 @@ class SnapshotStore:
         """List the positions of what is there, sound or not, the newest first."""
         names = self._disk.names(self.directory)
         return sorted(
-            (int(name[:_NAME_DIGITS]) for name in names if _is_snapshot(name)), reverse=True
+            (int(name[:_NAME_DIGITS]) for name in names if is_snapshot(name)), reverse=True
         )
 
     def open(self, position: int) -> Snapshot:
@@ -266,7 +266,8 @@ def _parse(line: bytes, mark: bytes, kind: type[T]) -> T | None:
     return None
 
 
-def _is_snapshot(name: str) -> bool:
+def is_snapshot(name: str) -> bool:
+    """Whether a file of this name is a complete snapshot, sound or not."""
     digits = name[:_NAME_DIGITS]
     return (
         len(name) == _NAME_DIGITS + len(_SUFFIX)

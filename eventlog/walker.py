@@ -15,7 +15,7 @@ from eventlog.content import Content
 from eventlog.cursor import Cursor
 from eventlog.directory import Home, SegmentInfo, bases, load_segment, read_mark, read_start, survey
 from eventlog.disk import Disk
-from eventlog.errors import LogDamaged, LogExpired
+from eventlog.errors import LogDamaged, LogExpired, OtherHistory
 from eventlog.frame import chain_hex, parse_record
 from eventlog.log import BATCH_RECORDS_MAX, Entry
 from eventlog.places import Places
@@ -217,6 +217,8 @@ class Walker:
     def _was_replaced(self) -> bool:
         """Look again at a segment without records: a new writer puts its own in its place."""
         segment = self._segment()
+        if segment.sealed or segment.compressed:
+            return False  # it holds records
         fresh = load_segment(self._disk, self._home, segment.base, self._cluster, self._before)
         if fresh.header == segment.header:
             return False
@@ -252,25 +254,30 @@ class Walker:
             self._places.note(cursor.header.base, cursor.place())
         self._lines = self._lines[taken:]
         lines = lines[:taken]
-        self._note(lines, first)
+        self._note(lines, first, offset)
         skip = max(0, self._after - first + 1)
         self.raw = lines[skip:]
         self.raw_offset = offset + sum(len(line) + 1 for line in lines[:skip])
         return entries[skip:] or None
 
-    def _note(self, lines: list[bytes], first: int) -> None:
+    def _note(self, lines: list[bytes], first: int, offset: int) -> None:
         if self.content_hash is not None:
             self.content_hash.update(b"\n".join(lines) + b"\n")
         index = self.mark.position - first
         if 0 <= index < len(lines):
             record = parse_record(lines[index])
             assert record is not None
-            self._compare_mark(record.chain)
+            self._compare_mark(record.chain, offset + sum(len(line) + 1 for line in lines[:index]))
 
-    def _compare_mark(self, chain: bytes) -> None:
+    def _compare_mark(self, chain: bytes, offset: int = 0) -> None:
         if self.mark.position and chain != self.mark.chain:
-            raise self._damage(
-                f"the durable mark at record {self.mark.position} has chain"
+            position = self.mark.position
+            raise OtherHistory(
+                self._segment().path,
+                offset,
+                max(1, position - self._segment().base + 2),
+                position,
+                f"the durable mark at record {position} has chain"
                 f" {self.mark.chain.decode('ascii', 'replace')}: this is another history",
             )
 

@@ -41,6 +41,12 @@ class NotFound(Refused):
     code = "NOT_FOUND"
 
 
+class Expired(Refused):
+    """Records before this have expired; the log begins later."""
+
+    code = "LOG_EXPIRED"
+
+
 class Conflict(Refused):
     """The job is not in a state that allows this."""
 

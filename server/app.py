@@ -12,13 +12,16 @@ from typing import Any, Final
 from aiohttp import web
 
 from projections import bounds
+from server.diskuse import DiskUse
 from server.engine import Engine
 from server.http import routes
+from server.http.connections import BACKLOG, Runner
 from server.http.describe import described
 from server.http.service import SERVICE, Service
 from server.lag import watch_loop
 from server.pressure import watch_log, watch_space
 from server.settings import Settings
+from server.snapshotter import Snapshotter
 from server.tally import LogMeter
 from server.timekeeper import keep_time
 
@@ -36,12 +39,15 @@ def build_app(
     free_bytes: Callable[[], int] | None = None,
     meter: LogMeter | None = None,
     on_stuck: Callable[[float], None] | None = None,
+    snapshotter: Snapshotter | None = None,
+    disk_use: DiskUse | None = None,
 ) -> web.Application:
     """Give an application that serves `engine`; `secret` keys the hashes of API keys.
 
     `free_bytes` tells how much space the log's disk has left; it is called on a thread of its own.
     `meter` is the one that the engine's log tells of its batches, if it does.
-    `on_stuck` hears when the disk has taken nothing for as long as the settings allow.
+    `on_stuck` hears when the disk has taken nothing for as long as the settings allow. `snapshotter`
+    and `disk_use` do their work beside the requests, where the log is on a disk.
     """
     app = web.Application(
         client_max_size=bounds.BULK_BODY_BYTES_MAX,
@@ -56,6 +62,12 @@ def build_app(
     ]
     if free_bytes is not None:
         tasks.append(lambda: watch_space(service.pressure, free_bytes))
+    if snapshotter is not None:
+        service.snapshotter = snapshotter
+        tasks.append(snapshotter.keep)
+    if disk_use is not None:
+        service.disk_use = disk_use
+        tasks.append(disk_use.watch)
     app.cleanup_ctx.append(partial(_background, tasks))
     return app
 
@@ -70,24 +82,32 @@ async def serve(
     free_bytes: Callable[[], int] | None = None,
     meter: LogMeter | None = None,
     on_stuck: Callable[[float], None] | None = None,
+    snapshotter: Snapshotter | None = None,
+    disk_use: DiskUse | None = None,
 ) -> None:
     """Listen until `stop` is set, then drain: no more claims, running requests finish.
 
-    `meter` is as in `build_app`. The caller closes the log afterwards.
+    The rest is as in `build_app`. The caller closes the log afterwards.
 
     Raises:
         OSError: the address cannot be listened on.
         Exception: whatever ended the timekeeper or a watch; the server does not run on without it.
 
     """
-    app = build_app(engine, secret, settings, free_bytes=free_bytes, meter=meter, on_stuck=on_stuck)
-    runner = web.AppRunner(
-        app, handle_signals=False, access_log=None, shutdown_timeout=settings.drain_secs
+    app = build_app(
+        engine,
+        secret,
+        settings,
+        free_bytes=free_bytes,
+        meter=meter,
+        on_stuck=on_stuck,
+        snapshotter=snapshotter,
+        disk_use=disk_use,
     )
+    runner = Runner(app, settings, handle_signals=False, shutdown_timeout=settings.drain_secs)
     await runner.setup()
-    app[SERVICE].server = runner.server
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
         host, port = runner.addresses[0][:2]
         on_listening(host, port)
         await _until_stopped(app[SERVICE], stop)

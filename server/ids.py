@@ -1,9 +1,11 @@
-"""The only readers of randomness: ids, lease tokens, keys.
+"""The only readers of randomness: ids, lease tokens, keys; and the name of this process.
 
 Ids are UUID version 7 (RFC 9562 section 5.7): sortable by time, 74 random bits.
 """
 
+import os
 import secrets
+import socket
 from collections.abc import Callable
 from typing import Final
 
@@ -53,3 +55,8 @@ def api_key(prefix: str) -> str:
 def hash_secret() -> bytes:
     """Make the secret that API key hashes are keyed with."""
     return secrets.token_bytes(32)
+
+
+def process_name() -> str:
+    """Give what tells this process from others, for the texts in lock files."""
+    return f"pid {os.getpid()} on host {socket.gethostname()}"

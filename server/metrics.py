@@ -46,8 +46,7 @@ _OF_LOG: Final[tuple[tuple[str, str, Callable[[LogStat], float]], ...]] = (
     ("spoolog_log_last_position", "Last position appended", lambda log: log.last),
     ("spoolog_log_durable_position", "Last durable position", lambda log: log.durable),
     ("spoolog_log_synced_position", "Last position synced to disk", lambda log: log.synced),
-    ("spoolog_log_segments", "Segments", lambda log: log.segments),
-    ("spoolog_log_bytes", "Size of all segments", lambda log: log.bytes),
+    ("spoolog_log_bytes", "Text of the log", lambda log: log.bytes),
     ("spoolog_log_pending_bytes", "Appended, not yet durable", lambda log: log.pending_bytes),
     ("spoolog_log_failed", "1 after a failed write or sync", lambda log: log.failed),
 )

@@ -61,6 +61,19 @@ class Settings(Struct, frozen=True, kw_only=True):
     keep_finished_jobs: Annotated[
         int, Meta(ge=0, description="How many of them are kept; the rest goes, oldest first.")
     ] = bounds.KEPT_FINISHED_JOBS_DEFAULT
+    snapshot_records: Annotated[
+        int, Meta(ge=0, description="Make a snapshot after so many records; 0 for never.")
+    ] = 1_000_000
+    snapshot_age: Annotated[
+        Duration, Meta(description="Make one after so long, if anything happened.")
+    ] = Duration("1h")
+    compress_log: Annotated[
+        bool, Meta(description="Compress sealed segments after each snapshot.")
+    ] = False
+    keep_log: Annotated[
+        Duration,
+        Meta(description="Remove older segments that two snapshots cover; by default none, ever."),
+    ] = Duration("forever")
     strict_queue_names: Annotated[
         bool, Meta(description="Allow only lowercase letters, digits and hyphens, at most 64.")
     ] = False
@@ -78,6 +91,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="Who reads /metrics must bear this. Without it, everyone may."),
     ] = None
+    auth_failures_per_min: Annotated[
+        int,
+        Meta(ge=0, description="Wrong API keys a minute that an address may send; 0 for any."),
+    ] = 60
     pending_bytes_max: Annotated[
         int,
         Meta(ge=1, description="Commands are refused while more than this waits for the disk."),
@@ -89,6 +106,16 @@ class Settings(Struct, frozen=True, kw_only=True):
             description="Request bodies that may be on their way in at one time, in bytes.",
         ),
     ] = 256 * bounds.MIB
+    connections_max: Annotated[
+        int, Meta(ge=1, description="Connections that may be open at one time.")
+    ] = 12_000
+    head_secs: Annotated[
+        float, Meta(ge=1, description="Longest time that a request's head may take.")
+    ] = 15.0
+    idle_secs: Annotated[
+        float,
+        Meta(ge=1, description="A connection on which nothing happens for this long is closed."),
+    ] = 75.0
     body_secs: Annotated[
         float, Meta(ge=1, description="Longest time that a request's body may take.")
     ] = 60.0

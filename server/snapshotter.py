@@ -14,6 +14,8 @@ from typing import Final
 from msgspec import DecodeError, Struct, json
 
 from eventlog import Log, Snapshot
+from projections.bounds import SECOND_US
+from server.settings import Settings
 
 _logger = logging.getLogger("spoolog.snapshots")
 _ROOT: Final = Path(__file__).resolve().parent.parent
@@ -59,6 +61,18 @@ class Snapshotter:
         self._command = command
         self._since_us = self.created_at_us or now_us()
         self._not_before_us = 0
+
+    @classmethod
+    def never(cls, log: Log, now_us: Callable[[], int]) -> "Snapshotter":
+        """Give one for a log without snapshots."""
+        return cls(log, now_us, records_max=0, age_us_max=0, command=(), newest=None)
+
+    @property
+    def age_secs(self) -> float:
+        """How old the newest snapshot is; 0 without one."""
+        if not self.created_at_us:
+            return 0.0
+        return max(self._now_us() - self.created_at_us, 0) / SECOND_US
 
     def is_due(self) -> bool:
         """Whether the newest snapshot has fallen too far behind."""
@@ -106,10 +120,12 @@ class Snapshotter:
         return True
 
 
-def command_for(data_dir: Path, *options: str) -> list[str]:
-    """Give the command line that makes a snapshot of a data directory, at low priority."""
+def command_of(settings: Settings) -> list[str]:
+    """Give the command line that makes a snapshot and tidies the log, at low priority."""
     verb = [sys.executable, "-m", "tools.cli", "snapshot", "--json", "--nice", "10"]
-    return [*verb, "--data-dir", str(data_dir.absolute()), *options]
+    where = ["--data-dir", str(settings.data_dir.absolute())]
+    keep = ["--keep-log", str(settings.keep_log)]
+    return [*verb, *where, *keep, *(["--compress-log"] if settings.compress_log else [])]
 
 
 async def _run(command: Sequence[str]) -> Told | None:

@@ -4,8 +4,6 @@ Meant for a process of its own beside the server, which never pauses for it. Not
 the snapshots, and nothing else is written. When to make one is ``server.snapshotter``'s.
 """
 
-import os
-import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +22,7 @@ from projections.snapshot import dump, load
 from projections.state import State
 from server import restore
 from server.clock import monotonic_us
+from server.ids import process_name
 
 Progress = Callable[[int, int], None]
 
@@ -61,8 +60,7 @@ def make(
     """
     reader = Reader(data_dir)
     store = SnapshotStore(data_dir, reader.identity.cluster)
-    holder = f"making a snapshot, pid {os.getpid()} on host {socket.gethostname()}"
-    with keeping(OsDisk(), Home(data_dir), holder):
+    with keeping(OsDisk(), Home(data_dir), process_name()):
         return _brought_up(reader, store, now_us, writer, keep, progress)
 
 

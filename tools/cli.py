@@ -21,7 +21,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("tools.serve:serve", "Run the server."),
     "log": (
         "tools.log:log",
-        "Look at the log: stat, cat, tail, verify. Keep it small: compress, expire.",
+        "Look at the log, keep it small, copy it, repair it.",
     ),
     "history": ("tools.history:history", "Tell the life of one job."),
     "export": ("tools.export:export", "Write the events of the log to a file."),

@@ -1,7 +1,8 @@
 """``spoolog log``: stat, cat, tail, verify. Reads the log beside a running server; changes nothing.
 
 How a record is chosen and worded stands in ``tools.lines``; what makes a log sound, in
-``eventlog.verify``. The verbs that change files stand in ``tools.logkeeping``.
+``eventlog.verify``. The verbs that change or copy files stand in ``tools.logkeeping``,
+``tools.archive`` and ``tools.repair``.
 """
 
 import time
@@ -13,13 +14,15 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from eventlog import LogDamaged, Reader, SegmentInfo, verify
+from eventlog import LogDamaged, Reader, SegmentInfo, SnapshotStore, verify
 from eventlog.frame import chain_hex
 from projections.moments import to_text
 from tools import logkeeping, output
+from tools.archive import archive
 from tools.lines import Shown, Wanted, document, readable, select
 from tools.open import beginning, last_known
 from tools.options import Point, PointType, data_dir_option, json_option
+from tools.repair import repair, told
 
 F = TypeVar("F", bound=Callable[..., Any])
 POLL_SECS: Final = 0.1
@@ -27,11 +30,16 @@ POLL_SECS: Final = 0.1
 
 @click.group()
 def log() -> None:
-    """Look at the log, and keep it small. All of it works beside a running server."""
+    """Look at the log, keep it small, copy it, repair it.
+
+    All but repair works beside a running server; only repair gives records up.
+    """
 
 
 log.add_command(logkeeping.compress)
 log.add_command(logkeeping.expire)
+log.add_command(archive)
+log.add_command(repair)
 
 
 def _filters(command: F) -> F:
@@ -53,7 +61,7 @@ def _filters(command: F) -> F:
 def stat(data_dir: Path, as_json: bool) -> None:
     """Show positions, segments and the head of the hash chain."""
     reader = Reader(data_dir)
-    segments, first = reader.segments(), reader.first
+    segments, first, used = reader.segments(), reader.first, reader.usage()
     walker = reader.walk(segments[-1].base - 1 if segments else 0)
     while walker.next():
         pass
@@ -69,9 +77,13 @@ def stat(data_dir: Path, as_json: bool) -> None:
         "epoch": 0 if cursor is None else cursor.header.epoch,
         "chain": "" if cursor is None else chain_hex(cursor.state).decode(),
         "bytes": sum(segment.bytes for segment in segments),
-        "file_bytes": sum(segment.file_bytes for segment in segments),
-        "quarantine_bytes": reader.quarantine_bytes(),
+        "file_bytes": used.log_bytes,
+        "compressed_segments": used.compressed_segments,
+        "snapshots": SnapshotStore(data_dir, reader.identity.cluster).positions(),
+        "snapshot_bytes": used.snapshot_bytes,
+        "quarantine_bytes": used.quarantine_bytes,
         "unfinished_bytes": 0 if walker.torn is None else walker.torn.bytes,
+        "repairs": told(data_dir),
     }
     if as_json:
         output.say_json(found | {"segments": [_segment(segment) for segment in segments]})
@@ -169,6 +181,7 @@ def verify_log(data_dir: Path, as_json: bool) -> None:
         "epochs": len(sound.epochs),
         "known_synced": sound.mark,
         "unfinished_write": torn,
+        "repairs": told(data_dir),
     }
     if as_json:
         output.say_json(found)

@@ -1,30 +1,18 @@
 """``spoolog log compress`` and ``spoolog log expire``: keep the log small, beside a running server.
 
-What may be replaced or removed, and how that is made safe, stands in ``eventlog.compressed`` and
-``eventlog.retention``.
+What may be replaced or removed, and how that is made safe, stands in ``server.housekeeping`` and
+``eventlog``.
 """
 
-import os
-import socket
-from bisect import bisect_left
-from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
-from typing import Final
 
 import click
 
-from eventlog import NotCovered, Reader, SegmentInfo
-from eventlog.compressed import compress_log
-from eventlog.directory import Home, keeping
-from eventlog.disk import OsDisk
-from eventlog.retention import expire as expire_log
-from projections.events import decode
+from eventlog import NotCovered, Reader
+from server import housekeeping
+from server.housekeeping import KEEP_PLAIN
 from tools import output
 from tools.options import Point, PointType, data_dir_option, json_option
-
-KEEP_PLAIN: Final = 1
-_NOT_YET_US: Final = 1 << 63
 
 
 @click.command()
@@ -42,10 +30,8 @@ def compress(*, data_dir: Path, keep: int, as_json: bool) -> None:
 
     Works beside a running server, and may be interrupted at any moment.
     """
-    reader = Reader(data_dir)
-    disk, home = OsDisk(), Home(data_dir)
-    with _alone(disk, home), output.progress("compressing") as advance:
-        done = compress_log(disk, home, reader.identity.cluster, keep=keep, progress=advance)
+    with output.progress("compressing") as advance:
+        done = housekeeping.compress(data_dir, keep=keep, progress=advance)
     found: dict[str, object] = {
         "segments": len(done),
         "bytes_before": sum(segment.bytes for segment in done),
@@ -70,20 +56,12 @@ def expire(*, data_dir: Path, before: Point, dry_run: bool, as_json: bool) -> No
     Only what verified snapshots cover is removed; otherwise nothing, and exit 1. Works beside a
     running server, and may be interrupted at any moment: the next run finishes.
     """
-    reader = Reader(data_dir)
-    disk, home = OsDisk(), Home(data_dir)
-    with _alone(disk, home):
-        try:
-            expired = expire_log(
-                disk,
-                home,
-                reader.identity.cluster,
-                before=_position_of(reader, before),
-                covered=covered_position(data_dir),
-                dry_run=dry_run,
-            )
-        except NotCovered as refused:
-            raise output.Problem(str(refused)) from refused
+    try:
+        expired = housekeeping.expire(
+            data_dir, before=_position_of(Reader(data_dir), before), dry_run=dry_run
+        )
+    except NotCovered as refused:
+        raise output.Problem(str(refused)) from refused
     gone = expired.segments
     found: dict[str, object] = {
         "dry_run": dry_run,
@@ -98,38 +76,9 @@ def expire(*, data_dir: Path, before: Point, dry_run: bool, as_json: bool) -> No
         output.facts("Would be removed" if dry_run else "Removed", found.items())
 
 
-def covered_position(data_dir: Path) -> int:  # noqa: ARG001 - there is no store of snapshots yet
-    """Give the position up to which the older of the kept verified snapshots holds everything.
-
-    0 when there are none, and then nothing may expire.
-    """
-    return 0
-
-
 def _position_of(reader: Reader, point: Point) -> int:
     """Give the first position that does not lie before a point."""
     if point.position is not None:
         return point.position
-    at_us = point.at_us
-    assert at_us is not None
-    segments = reader.segments()
-    index = bisect_left(segments, at_us, key=partial(_began_us, reader))
-    if not index:
-        return reader.first
-    position = segments[index - 1].base - 1
-    for batch in reader.entries(position):
-        for position, body in batch:
-            if decode(position, body).at >= at_us:
-                return position
-    return position + 1
-
-
-def _began_us(reader: Reader, segment: SegmentInfo) -> int:
-    """Give the time of a segment's first record; time in the log never goes back."""
-    for batch in reader.entries(segment.base - 1):
-        return decode(*batch[0]).at
-    return _NOT_YET_US
-
-
-def _alone(disk: OsDisk, home: Home) -> AbstractContextManager[None]:
-    return keeping(disk, home, f"pid {os.getpid()} on host {socket.gethostname()}")
+    assert point.at_us is not None
+    return housekeeping.first_at(reader, point.at_us)

@@ -10,21 +10,27 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from eventlog import Entry, LogExpired, Reader
+from eventlog import Entry, LogExpired, Reader, SnapshotStore, newest_sound
 from eventlog.recovery import Recovery
 from eventlog.walker import Walker
 from projections.events import decode
 from projections.fold import refold
 from projections.state import State
+from server import restore
 from server.clock import monotonic_us
 from tools.lines import Wanted
 from tools.options import Point
 
 
 class Folded(Struct, frozen=True):
-    """A state and what it was made of. `torn` is an unfinished last write behind it."""
+    """A state and what it was made of.
+
+    `began_at` is the position of the snapshot that it began with, where the log's beginning has
+    expired. `torn` is an unfinished last write behind it.
+    """
 
     state: State
+    began_at: int
     events: int
     elapsed_us: int
     torn: Recovery | None
@@ -73,29 +79,49 @@ def fold_log(
 ) -> Folded:
     """Fold the log from its beginning up to and including `until`.
 
+    Where the beginning has expired, that is the oldest snapshot that still can be gone on from.
     `hashed` also checks every sealed segment against the hash in its footer. `stops` are shown the
     state at their positions, which must be in the log.
 
     Raises:
         LogDamaged, Undecodable: a record is not what was written; not one this version knows.
+        LogExpired: no snapshot tells what the expired records came to, or only behind `until`.
 
     """
     began_us = monotonic_us()
-    state = State()
+    state = _beginning_state(reader)
+    began_at = state.position
+    if until is not None and began_at and not until.includes(began_at, state.tables.at):
+        raise LogExpired(reader.first)
     events = 0
-    walker = reader.walk(hashed=hashed)
+    # A hash over a whole segment needs its first record, where a snapshot also ends.
+    walker = reader.walk(began_at, hashed=hashed)
     with without_gc():
         for batch in _with_stops(walker, state, stops):
             for position, body in batch:
                 record = decode(position, body)
                 if until is not None and not until.includes(position, record.at):
-                    return Folded(state, events, monotonic_us() - began_us, None)
+                    return Folded(state, began_at, events, monotonic_us() - began_us, None)
                 refold(state, record)
                 events += len(record.events)
             if progress is not None:
                 progress(state.position)
     torn = None if walker.segment is None else Recovery.of(walker.segment.path, walker.torn)
-    return Folded(state, events, monotonic_us() - began_us, torn)
+    return Folded(state, began_at, events, monotonic_us() - began_us, torn)
+
+
+def _beginning_state(reader: Reader) -> State:
+    """Give the state before the first record that is there."""
+    first = reader.first
+    if first == 1:
+        return State()
+    store = SnapshotStore(reader.data_dir, reader.identity.cluster)
+    sound = list(newest_sound(store, lambda _: None))
+    for snapshot in reversed(sound):
+        if snapshot.position >= first - 1:
+            last, oldest = sound[0].position, snapshot.position
+            return restore.newest(store, reader.state_after, last=last, upto=oldest).state
+    raise LogExpired(first)
 
 
 def _with_stops(
@@ -103,6 +129,8 @@ def _with_stops(
 ) -> Iterator[list[Entry]]:
     """Give batches that end at each stop, and show it the state once that batch is folded."""
     for position in sorted(stops):
+        if position < state.position:
+            continue  # before the beginning that is left
         while batch := walker.next(position):
             yield batch
         stops[position](state)

@@ -123,10 +123,11 @@ def _found(folded: Folded) -> dict[str, object]:
     secs = max(folded.elapsed_us, 1) / SECOND_US
     return {
         "position": state.position,
+        "from_snapshot_at": folded.began_at or None,
         "at": to_text(state.tables.at) if state.position else None,
         "events": folded.events,
         "seconds": round(secs, 3),
-        "records_per_second": int(state.position / secs),
+        "records_per_second": int((state.position - folded.began_at) / secs),
         "events_per_second": int(folded.events / secs),
         "jobs": jobs_by_status(state),
         "digest": digest(state),

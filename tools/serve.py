@@ -18,11 +18,16 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from eventlog import Locked, LogDamaged, LogFailed
+from eventlog import Locked, LogDamaged, LogError, LogExpired, LogFailed
+from eventlog.disk import OsDisk
+from eventlog.home import Home
+from eventlog.usage import usage
 from projections.events import Undecodable
+from server.diskuse import DiskUse
 from server.mount import UnsafeFileSystem
 from server.pressure import free_bytes_of
 from server.settings import Settings
+from server.snapshotter import Snapshotter, command_of
 from server.startup import Started, open_engine
 from tools.announce import report_key, report_start
 from tools.open import without_gc
@@ -51,7 +56,7 @@ def serve(**values: Any) -> None:
             runner.run(_run(settings))
         except (Locked, UnsafeFileSystem) as refused:
             raise Misuse(str(refused)) from refused
-        except (LogDamaged, Undecodable) as damaged:
+        except (LogDamaged, LogExpired, Undecodable) as damaged:
             raise Problem(_refusal(settings, damaged)) from damaged
         except LogFailed as failure:
             die(failure)
@@ -114,7 +119,9 @@ async def _start(settings: Settings, stop: asyncio.Event) -> Started | None:
 async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> None:
     # Imported here: everything above must be able to say what is wrong without an HTTP library.
     from server.app import serve as serve_http  # noqa: PLC0415
+    from tools.descriptors import make_room  # noqa: PLC0415
 
+    make_room(settings.connections_max)
     started.engine.on_broken = die_broken
     report_start(started, settings)
     # A full collection over all jobs would stop the server for longer than any sync takes.
@@ -136,9 +143,22 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
         on_listening=on_listening,
         meter=started.meter,
         free_bytes=partial(free_bytes_of, settings.data_dir),
+        snapshotter=_snapshotter(started, settings),
+        disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
         on_stuck=partial(die_stuck, settings.data_dir),
     )
     note("stopped")
+
+
+def _snapshotter(started: Started, settings: Settings) -> Snapshotter:
+    return Snapshotter(
+        started.engine.log,
+        started.engine.now_us,
+        records_max=settings.snapshot_records,
+        age_us_max=settings.snapshot_age.us or 0,
+        command=command_of(settings),
+        newest=started.snapshot,
+    )
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
@@ -163,11 +183,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _refusal(settings: Settings, damaged: LogDamaged | Undecodable) -> str:
-    return (
+def _refusal(settings: Settings, damaged: LogError | Undecodable) -> str:
+    text = (
         f"REFUSING TO START\n{damaged}\n"
         f"Look closer with: spoolog log verify --data-dir {settings.data_dir}"
     )
+    if isinstance(damaged, LogDamaged):
+        text += f"\nSee what would help: spoolog log repair --data-dir {settings.data_dir}"
+    return text
 
 
 def _authority(host: str, port: int) -> str:

@@ -12,12 +12,14 @@ from msgspec import to_builtins
 
 from eventlog.snapshots import KEPT
 from projections.bounds import SECOND_US
+from server import housekeeping
 from server.clock import WallClock
+from server.duration import FOR_EVER, Duration
 from server.settings import VERSION
 from server.snapshotting import Differs, Made, make
 from tools import output
 from tools.open import without_gc
-from tools.options import data_dir_option, json_option
+from tools.options import DurationType, data_dir_option, json_option
 
 
 @click.command()
@@ -29,20 +31,31 @@ from tools.options import data_dir_option, json_option
     show_default=True,
     help="How many of the newest snapshots stay.",
 )
+@click.option("--compress-log", is_flag=True, help="Then compress sealed segments.")
+@click.option(
+    "--keep-log",
+    type=DurationType(),
+    default=FOR_EVER,
+    show_default=True,
+    help="Then remove older segments that two snapshots cover.",
+)
 @click.option("--nice", type=click.IntRange(0, 19), default=0, help="Run at a lower priority.")
 @json_option
-def snapshot(*, data_dir: Path, keep: int, nice: int, as_json: bool) -> None:
+def snapshot(
+    *, data_dir: Path, keep: int, compress_log: bool, keep_log: Duration, nice: int, as_json: bool
+) -> None:
     """Make a snapshot, so that the next start replays only what came after it.
 
     It covers the sealed segments; beside a running server that is all but the newest. It is read
     back and compared before it gets its name. Killed at any moment, it leaves things as they were.
     """
     os.nice(nice)
+    now_us = WallClock()()
     with output.progress("folding") as advance, without_gc():
         try:
             made = make(
                 data_dir,
-                now_us=WallClock()(),
+                now_us=now_us,
                 writer=f"spoolog {VERSION}",
                 keep=keep,
                 progress=advance,
@@ -52,16 +65,25 @@ def snapshot(*, data_dir: Path, keep: int, nice: int, as_json: bool) -> None:
             raise output.Problem(text) from differs
     if made is None:
         raise output.Misuse(f"no segment of the log in {data_dir} is sealed yet")
-    _tell(made, as_json=as_json)
+    compressed = housekeeping.compress(data_dir) if compress_log else []
+    expired = _expired(data_dir, now_us, keep_log)
+    _tell(made, [part.path.name for part in compressed], expired, as_json=as_json)
 
 
-def _tell(made: Made, *, as_json: bool) -> None:
+def _expired(data_dir: Path, now_us: int, keep_log: Duration) -> list[str]:
+    if keep_log.us is None:
+        return []
+    gone = housekeeping.expire_older(data_dir, now_us - keep_log.us)
+    return [part.path.name for part in gone.segments]
+
+
+def _tell(made: Made, compressed: list[str], expired: list[str], *, as_json: bool) -> None:
     for text in made.passed_over:
         output.note(text)
+    facts = to_builtins(made) | {"compressed": compressed, "expired": expired}
     if as_json:
-        output.say_json(made)
+        output.say_json(facts)
         return
-    facts = to_builtins(made)
     del facts["created_at_us"], facts["elapsed_us"]
     facts["seconds"] = made.elapsed_us / SECOND_US
     output.facts("Snapshot", facts.items())

@@ -16,6 +16,7 @@ from aiohttp.abc import AbstractStreamWriter
 from server.http.call import Call
 from server.http.intake import discard, discardable
 from server.http.ratelimit import Standing
+from server.http.service import Service
 
 API_VERSION: Final = "1"
 
@@ -35,6 +36,8 @@ _HEADS: Final = {
 }
 _WHOLE_BYTES_MAX: Final = 64 * 1024
 _NO_CONTENT: Final = 204
+UNREAD_BYTES_MAX: Final = 1024 * 1024
+"""Answers that a client may leave unread and still send more requests."""
 
 
 def headers_of(call: Call) -> dict[str, str]:
@@ -113,6 +116,10 @@ class Answer(web.StreamResponse):
             transport = self._whole.transport
             if transport is None or transport.is_closing():
                 raise ConnectionResetError("the client has gone")
+            if transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
+                self._call.service.traffic.unread_aborts += 1
+                transport.abort()
+                raise ConnectionResetError("the client does not read its answers")
             transport.write(self._head().encode("latin-1") + self._content)
         if self._unread:
             await discard(self._call.request.content)
@@ -131,6 +138,17 @@ class Answer(web.StreamResponse):
         for name, value in self._further.items():
             head += f"{name}: {value}\r\n"
         return head + "\r\n"
+
+
+def closing(service: Service, status: int, content: bytes, further: dict[str, str]) -> bytes:
+    """Give a whole answer with a body of JSON, after which the connection ends."""
+    date = _http_date(service.engine.now_us() // 1_000_000)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in further.items())
+    head = (
+        f"{_HEADS[status]}Date: {date}\r\n{lines}Content-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode("latin-1") + content
 
 
 def _standing(call: Call) -> Standing:

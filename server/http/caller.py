@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from projections.decide import Caller
-from projections.errors import Unauthenticated
+from projections.errors import BadCredentials, Unauthenticated
 from server.access import caller_of
 from server.http.call import Call
 
@@ -13,10 +13,18 @@ def admitted(call: Call) -> Caller:
 
     Raises:
         Unauthenticated, BadCredentials: no key; a key that is not valid.
+        TooManyRequests: too many keys that are not valid came from the client's address.
 
     """
     key = _key(call.request.headers)
-    return caller_of(call.engine.state, call.service.secret, key, call.request_id)
+    guessing, address = call.service.guessing, call.request.remote or ""
+    try:
+        caller = caller_of(call.engine.state, call.service.secret, key, call.request_id)
+    except BadCredentials:
+        guessing.failed(address)
+        raise
+    guessing.passed(address, caller.by)
+    return caller
 
 
 def _key(headers: Mapping[str, str]) -> str:

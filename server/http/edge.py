@@ -15,8 +15,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler as WebHandler
 
-from eventlog import LogError
-from projections.errors import BadRequest, NotFound, Refused
+from eventlog import LogError, LogExpired
+from projections.errors import BadRequest, Expired, NotFound, Refused
 from server.clock import monotonic_ns
 from server.http import errors
 from server.http.answer import API_VERSION, Answer
@@ -118,6 +118,8 @@ def _failure(call: Call, raised: Exception) -> Answer:
             return errors.malformed(call, raised.message)
         case web.RequestPayloadError():
             return errors.malformed(call, "The body cannot be read as its headers describe it")
+        case LogExpired():
+            return errors.refusal(call, Expired(str(raised)))
         case LogError():
             _logger.error("request %s: the log failed", call.request_id, exc_info=raised)
             return errors.storage_failed(call)

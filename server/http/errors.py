@@ -12,10 +12,11 @@ from msgspec.json import Encoder
 
 from projections import errors
 from projections.errors import Invalid, Refused
-from server.http.answer import Answer
+from server.http.answer import Answer, closing
 from server.http.call import Call
 from server.http.intake import TooSlow
 from server.http.ratelimit import TooManyRequests
+from server.http.service import Service
 from server.http.validation import InvalidJson
 from server.pressure import Busy, Overloaded, StorageFull
 
@@ -30,6 +31,7 @@ STATUS: Final[Mapping[type[Refused], int]] = {
     TooSlow: 408,
     errors.Conflict: 409,
     errors.LeaseExpired: 409,
+    errors.Expired: 410,
     errors.TooLarge: 413,
     errors.Missing: 422,
     TooManyRequests: 429,
@@ -74,6 +76,27 @@ def wrong_method(call: Call, allowed: set[str]) -> Answer:
 def malformed(call: Call, message: str) -> Answer:
     """Give the answer to bytes that are not proper HTTP."""
     return _answer(call, 400, {"code": "BAD_REQUEST", "message": message})
+
+
+def outright(
+    service: Service, status: int, code: str, message: str, *, retry_after_secs: int | None = None
+) -> bytes:
+    """Give a whole answer to what never became a request; the connection ends with it."""
+    further = stranger_headers(service)
+    if retry_after_secs is not None:
+        further["Retry-After"] = str(retry_after_secs)
+    return closing(service, status, body(code, message), further)
+
+
+def stranger_headers(service: Service) -> dict[str, str]:
+    """Give the headers that vary, for an answer without a call."""
+    standing = service.limiter.unlimited(service.engine.now_us())
+    return {"X-Request-Id": service.engine.new_id(), **standing.headers()}
+
+
+def body(code: str, message: str) -> bytes:
+    """Give the body of an error."""
+    return _encode({"code": code, "message": message})
 
 
 def internal(call: Call) -> Answer:

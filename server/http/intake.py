@@ -11,11 +11,11 @@ from typing import ClassVar, Final
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from projections.bounds import KIB
+from projections.bounds import MIB
 from projections.errors import Refused, TooLarge
 from server.pressure import Overloaded
 
-DISCARDED_BYTES_MAX: Final = 256 * KIB
+DISCARDED_BYTES_MAX: Final = 4 * MIB
 DISCARD_SECS: Final = 1.0
 
 

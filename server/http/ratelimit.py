@@ -21,8 +21,8 @@ class TooManyRequests(Busy):
 
     code: ClassVar[str] = "RATE_LIMIT_EXCEEDED"
 
-    def __init__(self, retry_after_secs: int) -> None:
-        super().__init__()
+    def __init__(self, retry_after_secs: int, message: str | None = None) -> None:
+        super().__init__(message)
         self.retry_after_secs = retry_after_secs
 
 

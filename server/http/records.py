@@ -14,7 +14,7 @@ from aiohttp import web
 
 from eventlog import LogError
 from projections import bounds, feed
-from projections.errors import BadRequest, Conflict
+from projections.errors import BadRequest, Conflict, Expired
 from projections.events import Undecodable
 from projections.specs import RecordsQuery
 from server.feed import Page, Told, View, Wanted, follow, page
@@ -41,9 +41,11 @@ async def records(call: Call) -> web.StreamResponse:
     """
     asked = RECORDS.read(call.request)
     log = call.engine.log
-    after = max(asked.after or 0, 0)
+    after = log.first - 1 if asked.after is None else max(asked.after, 0)
     if after > log.durable_position:
         raise Conflict(f"The log ends at {log.durable_position}: after is of another log")
+    if after < log.first - 1:
+        raise Expired(f"Records before {log.first} have expired; without after it begins there")
     wanted = Wanted(
         types=frozenset(asked.type.split(",")) if asked.type else frozenset(),
         queue=asked.queue,

@@ -262,7 +262,7 @@ ROUTES: Final = (
         handler=records.records,
         query=records.RECORDS,
         answers={200: {records.LINES: str, records.BATCH: list[CloudEvent]}},
-        also=(409,),
+        also=(409, 410),
         paged=True,
         headers=(records.NEXT_AFTER,),
     ),

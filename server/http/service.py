@@ -1,27 +1,40 @@
 """What every handler needs of the running server, under one typed application key."""
 
 import asyncio
+from collections.abc import Callable, Iterator
 
 from aiohttp import web
 
 from server.clock import monotonic_us
+from server.diskuse import NOTHING, DiskUse
 from server.engine import Engine
 from server.http.description import Description
+from server.http.guessing import Guessing
 from server.http.intake import Intake
 from server.http.ratelimit import Limiter
 from server.lag import LoopLag
 from server.metrics import Counts, Metrics
 from server.pressure import Pressure
 from server.settings import Settings
+from server.snapshotter import Snapshotter
 from server.tally import JobTally, LogMeter, Requests, RouteTally
 from server.waiting import WaitingRoom
+
+
+class Traffic:
+    """Figures of the connections."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.turned_away = 0
+        self.late_heads = 0
+        self.unread_aborts = 0
 
 
 class Service:
     """The engine, the secret of the key hashes, and whether the server is on its way out.
 
-    `server` is the one whose connections bring the requests, once it runs. Whoever bears
-    `metrics_token` may read the metrics; without it, everyone.
+    Whoever bears `metrics_token` may read the metrics; without it, everyone.
     """
 
     def __init__(
@@ -37,7 +50,9 @@ class Service:
         self.description = description
         self.metrics_token = settings.metrics_token
         self.limiter = Limiter(settings.rate_limit, settings.rate_burst)
+        self.guessing = Guessing(settings.auth_failures_per_min, engine.now_us)
         self.intake = Intake(bytes_max=settings.body_bytes_max, secs=settings.body_secs)
+        self.traffic = Traffic()
         self.pressure = Pressure(
             engine.log,
             pending_bytes_max=settings.pending_bytes_max,
@@ -47,7 +62,8 @@ class Service:
         self.waiting = WaitingRoom(engine)
         self.requests: Requests = Requests(RouteTally)
         self.lag = LoopLag()
-        self.server: web.Server | None = None
+        self.snapshotter = Snapshotter.never(engine.log, engine.now_us)
+        self.disk_use = DiskUse(lambda: NOTHING)
         self.metrics = Metrics(engine, Counts(JobTally(engine), self.requests, meter, self.lag))
         self._publish()
         self.draining = False
@@ -60,11 +76,37 @@ class Service:
     def _publish(self) -> None:
         """Publish what others hold, one line each; docs/metrics.md tells what it means."""
         gauge = self.metrics.gauge
-        gauge("spoolog_connections_open", "Connections open", self._open_connections)
+        gauge("spoolog_connections_open", "Connections open", lambda: self.traffic.connections)
+        gauge("spoolog_connections_refused", "Too many", lambda: self.traffic.turned_away)
+        gauge("spoolog_heads_late", "Cut off", lambda: self.traffic.late_heads)
+        gauge("spoolog_answers_unread", "Cut off", lambda: self.traffic.unread_aborts)
         gauge("spoolog_claims_waiting", "Claims that wait for a job", lambda: len(self.waiting))
 
-    def _open_connections(self) -> int:
-        return 0 if self.server is None else len(self.server.connections)
+        for name, text, read in self._storage():
+            gauge(name, text, read)
+
+    def _storage(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
+        """Tell what is on disk, and what is kept in memory of what has ended."""
+        yield "spoolog_disk_free_bytes", "Free space", lambda: self.pressure.free_bytes or 0
+        yield "spoolog_log_first_position", "First record there", lambda: self.disk_use.now.first
+        yield "spoolog_log_segments", "Segments on disk", lambda: self.disk_use.now.segments
+        yield "spoolog_log_file_bytes", "The log on disk", lambda: self.disk_use.now.log_bytes
+        yield (
+            "spoolog_log_compressed_bytes",
+            "Compressed",
+            lambda: self.disk_use.now.compressed_bytes,
+        )
+        yield (
+            "spoolog_quarantine_bytes",
+            "Cut from logs",
+            lambda: self.disk_use.now.quarantine_bytes,
+        )
+        yield "spoolog_snapshots", "Snapshots there", lambda: self.disk_use.now.snapshots
+        yield "spoolog_snapshot_bytes", "Their size", lambda: self.disk_use.now.snapshot_bytes
+        yield "spoolog_snapshot_position", "Of the newest", lambda: self.snapshotter.position
+        yield "spoolog_snapshot_age_seconds", "Of the newest", lambda: self.snapshotter.age_secs
+        yield "spoolog_snapshots_made", "Since the start", lambda: self.snapshotter.made
+        yield "spoolog_snapshots_failed", "Since the start", lambda: self.snapshotter.failures
 
     def uptime_secs(self) -> int:
         """Whole seconds since the service was built."""

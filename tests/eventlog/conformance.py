@@ -51,7 +51,7 @@ class LogContract:
         await log.close()
 
     async def test_new_log_is_empty(self, log: Log) -> None:
-        assert (log.last, log.durable_position) == (0, 0)
+        assert (log.first, log.last, log.durable_position) == (1, 0, 0)
         assert await all_of(log) == []
 
     async def test_what_was_appended_is_read_back(self, log: Log) -> None:

@@ -8,6 +8,7 @@ class _File:
     def __init__(self) -> None:
         self.data = b""
         self.synced = b""
+        self.private = False
 
 
 class MemoryDisk:
@@ -59,6 +60,9 @@ class MemoryDisk:
             other.put(path, kept)
         return other
 
+    def is_private(self, path: Path) -> bool:
+        return self._files[path].private
+
     @property
     def open_files(self) -> int:
         return len(self._open) + len(self._locked)
@@ -101,6 +105,11 @@ class MemoryDisk:
         self._call("create")
         self._files[path] = _File()
         return self._opened(self._files[path])
+
+    def create_private(self, path: Path) -> int:
+        fd = self.create(path)
+        self._files[path].private = True
+        return fd
 
     def open_append(self, path: Path) -> int:
         return self._opened(self._files[path])

@@ -105,3 +105,25 @@ def test_places_keep_their_distance() -> None:
     assert gaps == {300}
     assert places.before(1, 99) is None
     assert places.before(2, 5_000) is None
+
+
+def test_what_was_used_longest_ago_is_forgotten() -> None:
+    places = Places(places_max=4)
+    first, second, third = 1, 10_001, 20_001
+    for base in (first, second):
+        for step in (1, 2):
+            at = base + step * EVERY_RECORDS
+            places.note(base, Place(at, at, b"", at))
+    assert places.before(first, 9_999) is not None, "and so the first was used last"
+    places.note(third, Place(third + 1, 1, b"", 1))
+    assert places.before(second, 19_999) is None
+    assert places.before(first, 9_999) is not None
+    assert places.before(third, 29_999) is not None
+
+
+def test_the_segment_that_is_used_is_kept_whole() -> None:
+    places = Places(places_max=2)
+    for step in range(1, 6):
+        places.note(1, Place(step * EVERY_RECORDS, step, b"", 1))
+    assert [places.before(1, step * EVERY_RECORDS) for step in (1, 5)] != [None, None]
+    assert places.before(1, 5 * EVERY_RECORDS) == Place(5 * EVERY_RECORDS, 5, b"", 1)

@@ -37,11 +37,14 @@ class SimLoop(asyncio.AbstractEventLoop):
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, passing time when there is nothing to do."""
         task: Task[T] = self.create_task(main)
-        while not task.done():
-            self.spin()
-            if not task.done():
-                self._to_next_timer()
-        return task.result()
+        try:
+            while not task.done():
+                self.spin()
+                if not task.done():
+                    self._to_next_timer()
+            return task.result()
+        finally:
+            drop(task)
 
     def advance(self, secs: float) -> None:
         """Let time pass and do what comes up."""
@@ -59,6 +62,11 @@ class SimLoop(asyncio.AbstractEventLoop):
                 handle = self._ready.popleft()
                 if not handle.cancelled():
                     handle._run()
+
+    def clear(self) -> None:
+        """Forget everything that was to be done; only the time goes on."""
+        self._ready.clear()
+        self._timers.clear()
 
     def _to_next_timer(self) -> None:
         while self._timers and self._timers[0][2].cancelled():
@@ -133,6 +141,13 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
         """Nothing: a cancelled timer is passed over when its time comes."""
+
+
+def drop(task: Task[Any]) -> None:
+    """End a task without a word, as the end of its process does."""
+    if not task.done():
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        task.get_coro().close()  # type: ignore[union-attr]
 
 
 class AtOnce:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
-from aiohttp.test_utils import TestClient
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from msgspec import Struct
 from yarl import URL
 
@@ -23,6 +24,7 @@ from projections.state import State
 from server.access import hashed, new_key
 from server.app import build_app
 from server.engine import SYSTEM, Engine
+from server.http.connections import Runner
 from server.http.route import API
 from server.http.service import SERVICE, Service
 from server.settings import Settings
@@ -51,6 +53,17 @@ class Answer(Struct, frozen=True):
         return json.loads(self.content)
 
 
+class Server(TestServer):
+    """The test client's server, run as the real one is."""
+
+    def __init__(self, app: web.Application, settings: Settings) -> None:
+        super().__init__(app)
+        self._settings = settings
+
+    async def _make_runner(self, **kwargs: Any) -> Runner:
+        return Runner(self.app, self._settings, **kwargs)
+
+
 class Face:
     """The server's two sides: requests at the front, the engine behind."""
 
@@ -67,9 +80,8 @@ class Face:
 
     @property
     def service(self) -> Service:
-        app = self.client.app
-        assert app is not None
-        return app[SERVICE]
+        assert isinstance(self.client.server, Server)
+        return self.client.server.app[SERVICE]
 
     async def ask(
         self,
@@ -186,10 +198,8 @@ async def started(
     """Start a server on `an_engine`, with these options of `build_app`."""
     engine = await an_engine(policy, log)
     assert isinstance(engine._clock, FakeClock)
-    client = await aiohttp_client(build_app(engine, SECRET, Settings(**settings)))
-    face = Face(client, engine, engine._clock)
-    face.service.server = client.server.runner.server
-    return face
+    server = Server(build_app(engine, SECRET, Settings(**settings)), Settings(**settings))
+    return Face(await aiohttp_client(server), engine, engine._clock)
 
 
 def assert_refused(answer: Answer, status: int, code: str) -> dict[str, Any]:

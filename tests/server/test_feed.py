@@ -11,7 +11,7 @@ import pytest
 from msgspec import Raw
 from yarl import URL
 
-from eventlog import LogFailed
+from eventlog import LogExpired, LogFailed
 from projections.decide import Context, Decision, access
 from projections.events import JobCreated, KeyRevoked, QueueCreated
 from projections.state import State
@@ -452,3 +452,29 @@ async def test_a_replaced_bootstrap_key_is_turned_away(face: Face) -> None:
     async with following(face, f"&after={face.log.last}") as stream:
         face.engine.execute(access.bootstrap, SYSTEM, new_key(SECRET, "next", "another-key"))
         assert await stream.rest() == []
+
+
+async def test_a_feed_begins_where_the_log_does(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await face.create()
+    monkeypatch.setattr(type(face.log), "first", 4)
+    for query in ("?after=2", "?after=0", "?after=2&follow=1"):
+        refused = await face.get(f"/log/records{query}")
+        assert "begins" in assert_refused(refused, 410, "LOG_EXPIRED")["message"]
+    assert (await fed(face))[0]["position"] == 4
+    assert await fed(face) == await fed(face, "?after=3")
+
+
+async def test_what_expires_in_the_moment_of_the_question_is_told_as_well(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await face.create()
+
+    async def expired(*_: object) -> object:
+        raise LogExpired(9)
+
+    monkeypatch.setattr(records, "page", expired)
+    refused = await face.get("/log/records")
+    assert "records before 9" in assert_refused(refused, 410, "LOG_EXPIRED")["message"]

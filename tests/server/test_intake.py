@@ -10,12 +10,12 @@ from projections import bounds
 from server.http.intake import DISCARDED_BYTES_MAX
 from tests.server.harness import (
     API,
-    KEY,
     Face,
     started,
     turns,
     until,
 )
+from tests.server.line import Line, Opener
 
 BODY: Final = json.dumps({"queue_name": "mail", "payload": 1}).encode()
 ROOM: Final = 1_000
@@ -29,43 +29,8 @@ async def narrow(aiohttp_client: Any) -> Face:
     return await started(aiohttp_client, body_bytes_max=ROOM)
 
 
-class Line:
-    """A connection on which a test sends what it likes."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    @classmethod
-    async def to(cls, face: Face) -> "Line":
-        return cls(*await asyncio.open_connection(face.client.host, face.client.port))
-
-    def head(self, *headers: str, path: str = "/jobs") -> None:
-        lines = [f"POST {API}{path} HTTP/1.1", "Host: x", f"Authorization: Bearer {KEY}", *headers]
-        self.writer.write("\r\n".join([*lines, "", ""]).encode())
-
-    async def answer(self) -> tuple[int, dict[str, str], Any]:
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-        status, *lines = head.strip().split("\r\n")
-        headers = dict(line.split(": ", 1) for line in lines)
-        content = await self.reader.readexactly(int(headers.get("Content-Length", 0)))
-        return int(status.split()[1]), headers, json.loads(content)
-
-    async def ended(self) -> bool:
-        """Wait until the server has closed, in whatever way."""
-        try:
-            rest = await self.reader.read()
-        except ConnectionResetError:
-            return True
-        return rest == b""
-
-    async def close(self) -> None:
-        self.writer.transport.abort()
-        await asyncio.gather(self.writer.wait_closed(), return_exceptions=True)
-
-
-async def test_too_many_bodies_at_one_time(narrow: Face) -> None:
-    first, second = await Line.to(narrow), await Line.to(narrow)
+async def test_too_many_bodies_at_one_time(opened: Opener, narrow: Face) -> None:
+    first, second = await opened(narrow), await opened(narrow)
     first.head(f"Content-Length: {ROOM - 1}")
     await until(lambda: narrow.service.intake.bytes == ROOM - 1)
     before = narrow.footprint()
@@ -83,21 +48,18 @@ async def test_too_many_bodies_at_one_time(narrow: Face) -> None:
     await turns()
     second.writer.write(BODY)
     assert (await second.answer())[0] == 201
-    await first.close()
-    await second.close()
 
 
-async def test_body_of_untold_length_counts_as_the_longest(narrow: Face) -> None:
-    line = await Line.to(narrow)
+async def test_body_of_untold_length_counts_as_the_longest(opened: Opener, narrow: Face) -> None:
+    line = await opened(narrow)
     line.head("Transfer-Encoding: chunked")
     status, headers, told = await line.answer()
     assert (status, told["code"], headers["Connection"]) == (503, "OVERLOADED", "close")
     assert await line.ended()
-    await line.close()
 
 
-async def test_client_that_leaves_in_the_middle_makes_room(narrow: Face) -> None:
-    line = await Line.to(narrow)
+async def test_client_that_leaves_in_the_middle_makes_room(opened: Opener, narrow: Face) -> None:
+    line = await opened(narrow)
     line.head(f"Content-Length: {ROOM}")
     await until(lambda: narrow.service.intake.bytes == ROOM)
     await line.close()
@@ -118,10 +80,15 @@ async def sent_until_closed(line: Line, piece: bytes) -> int:
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/bulk"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-async def test_gigabyte_is_refused_and_not_read(face: Face, path: str, chunked: bool) -> None:
-    line = await Line.to(face)
+async def test_gigabyte_is_refused_and_not_read(
+    opened: Opener, face: Face, path: str, chunked: bool
+) -> None:
+    line = await opened(face)
     before = face.footprint()
-    line.head("Transfer-Encoding: chunked" if chunked else f"Content-Length: {1 << 30}", path=path)
+    line.head(
+        "Transfer-Encoding: chunked" if chunked else f"Content-Length: {1 << 30}",
+        start=f"POST {API}{path}",
+    )
     data = b" " * 65_536
     piece = b"10000\r\n" + data + b"\r\n" if chunked else data
     sending = asyncio.create_task(sent_until_closed(line, piece))
@@ -131,23 +98,23 @@ async def test_gigabyte_is_refused_and_not_read(face: Face, path: str, chunked: 
     assert await line.ended()
     assert await sending < SENT_BYTES_MAX
     assert (face.service.intake.bytes, face.footprint()) == (0, before)
-    await line.close()
 
 
-async def test_short_body_that_nobody_reads_keeps_the_connection(face: Face) -> None:
-    line = await Line.to(face)
-    line.head(f"Content-Length: {DISCARDED_BYTES_MAX}", path="/nowhere")
+async def test_short_body_that_nobody_reads_keeps_the_connection(
+    opened: Opener, face: Face
+) -> None:
+    line = await opened(face)
+    line.head(f"Content-Length: {DISCARDED_BYTES_MAX}", start="POST /nowhere")
     assert (await line.answer())[0] == 404
     line.writer.write(b"x" * DISCARDED_BYTES_MAX)
     line.head(f"Content-Length: {len(BODY)}")
     line.writer.write(BODY)
     assert (await line.answer())[0] == 201
-    await line.close()
 
 
-async def test_body_that_takes_too_long(aiohttp_client: Any) -> None:
+async def test_body_that_takes_too_long(opened: Opener, aiohttp_client: Any) -> None:
     face = await started(aiohttp_client, body_secs=0.05)
-    line = await Line.to(face)
+    line = await opened(face)
     before = face.footprint()
     line.head(f"Content-Length: {len(BODY)}")
     line.writer.write(BODY[:-1])
@@ -156,4 +123,3 @@ async def test_body_that_takes_too_long(aiohttp_client: Any) -> None:
     assert await line.ended()
     assert (face.service.intake.timeouts, face.service.intake.bytes) == (1, 0)
     assert face.footprint() == before
-    await line.close()

@@ -311,7 +311,7 @@ async def test_batches_and_syncs_of_a_log_on_disk(aiohttp_client: Any, tmp_path:
             page = Page(await answer.text())
         stat = engine.log.stat()
         assert page("spoolog_log_records_total") == stat.last > 0
-        assert page.of("spoolog_log_bytes", "spoolog_log_segments") == [stat.bytes, 1]
+        assert page.of("spoolog_log_bytes") == [stat.bytes]
         assert page("spoolog_log_synced_position") == stat.last
         batches = page("spoolog_log_batches_total")
         assert 0 < batches <= stat.last

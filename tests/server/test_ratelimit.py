@@ -4,19 +4,15 @@ from typing import Any
 
 import pytest
 
-from server.app import build_app
 from server.http.ratelimit import Limiter
-from server.settings import Settings
-from tests.server.harness import SECRET, Face, an_engine, assert_refused, started
+from tests.server.harness import Face, assert_refused, started
 
 HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-RateLimit-Scope")
 
 
 @pytest.fixture
 async def limited(aiohttp_client: Any) -> Face:
-    engine = await an_engine()
-    app = build_app(engine, SECRET, Settings(rate_limit=2, rate_burst=4))
-    return Face(await aiohttp_client(app), engine, engine._clock)  # type: ignore[arg-type]
+    return await started(aiohttp_client, rate_limit=2, rate_burst=4)
 
 
 async def test_what_is_left_is_told_and_then_refused(limited: Face) -> None:

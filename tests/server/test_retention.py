@@ -31,7 +31,7 @@ class Kept:
         self.clock = clock
         self.retired: list[int] = []
         self._retired_more = asyncio.Event()
-        engine.on_record = self._seen
+        engine.listeners.append(self._seen)
 
     def _seen(self, record: Record) -> None:
         count = sum(isinstance(event, JobRetired) for event in record.events)
@@ -147,8 +147,8 @@ async def test_duties_come_first() -> None:
         one.engine.execute(jobs.create, SYSTEM, a_job(scheduled_at=starts))
         one.finish(1)
         seen: list[str] = []
-        one.engine.on_record = lambda record: seen.extend(
-            str(event.__struct_config__.tag) for event in record.events
+        one.engine.listeners.append(
+            lambda record: seen.extend(str(event.__struct_config__.tag) for event in record.events)
         )
         one.advance(KEEP_SECS)
         await until(lambda: "job.retired" in seen)

@@ -10,7 +10,8 @@ import pytest
 
 from eventlog import MemoryLog
 from server import snapshotter as module
-from server.snapshotter import Snapshotter, command_for
+from server.settings import Settings
+from server.snapshotter import Snapshotter, command_of
 from tests.fakes import START_US, FakeClock
 
 HOUR = 3_600.0
@@ -131,6 +132,7 @@ async def test_the_child_does_not_outlive_the_server() -> None:
 
 
 def test_the_command_is_the_verb() -> None:
-    command = command_for(Path("/data"), "--compress-log")
+    command = command_of(Settings(data_dir=Path("/data"), compress_log=True))
     assert command[1:4] == ["-m", "tools.cli", "snapshot"]
-    assert command[-3:] == ["--data-dir", "/data", "--compress-log"]
+    assert command[-5:] == ["--data-dir", "/data", "--keep-log", "forever", "--compress-log"]
+    assert "--compress-log" not in command_of(Settings())

@@ -107,7 +107,7 @@ def test_damage_stops_compressing_and_is_told(story: SimpleNamespace) -> None:
 @pytest.fixture
 def covering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let snapshots cover everything."""
-    monkeypatch.setattr("tools.logkeeping.covered_position", lambda _: 1_000_000)
+    monkeypatch.setattr("server.housekeeping.covered_position", lambda _: 1_000_000)
 
 
 def expire(story: SimpleNamespace, *args: object) -> dict[str, object]:

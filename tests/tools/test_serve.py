@@ -11,29 +11,24 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from eventlog import LogFailed, Reader
 from server.settings import Settings
-from tests.tools.workbench import KEY, ROOT, command, finished, server, spoolog, write_story
+from tests.tools.workbench import (
+    KEY,
+    ROOT,
+    ask,
+    command,
+    finished,
+    listening,
+    server,
+    spoolog,
+    write_story,
+)
 from tools import serve
-
-
-def ask(url: str, method: str, path: str, body: object = None, key: str = KEY) -> tuple[int, Any]:
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
-    try:
-        text = None if body is None else json.dumps(body)
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        connection.request(method, "/api/v1" + path, body=text, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read() or b"null")
-    finally:
-        connection.close()
 
 
 def created_until_the_end(url: str) -> Iterator[str]:
@@ -45,14 +40,6 @@ def created_until_the_end(url: str) -> Iterator[str]:
         assert status == 201
         yield created["id"]
     pytest.fail("the server did not end")
-
-
-def listening(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    match = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", line)
-    assert match is not None, line
-    return match[1]
 
 
 def test_first_start_shows_its_key_once_with_a_line_that_works(tmp_path: Path) -> None:
@@ -109,6 +96,7 @@ async def test_damaged_log_is_not_served(tmp_path: Path) -> None:
     assert "REFUSING TO START" in errors
     assert re.search(rf"{segment} byte \d+ .*record \d+ is damaged", errors)
     assert f"spoolog log verify --data-dir {tmp_path}" in errors
+    assert f"spoolog log repair --data-dir {tmp_path}" in errors
     assert segment.read_bytes() == before
 
 
@@ -333,3 +321,31 @@ def test_disk_that_hangs_ends_the_server_with_74(tmp_path: Path) -> None:
     assert process.returncode == 74
     assert re.search(rf"spoolog: the disk of {tmp_path} has taken nothing for \d+ s", errors)
     assert "Traceback" not in errors
+
+
+FEW_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 1_000))
+from tools.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("connections", "warned"), [(616, False), (617, True)])
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs prlimit (Linux)")
+def test_limit_of_open_files_is_raised_and_told_when_too_low(
+    tmp_path: Path, connections: int, warned: bool
+) -> None:
+    start = [sys.executable, "-c", FEW_FILES, "serve", "--port", "0", "--data-dir", str(tmp_path)]
+    with subprocess.Popen(
+        [*start, "--connections-max", str(connections)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SPOOLOG_API_KEY": KEY},
+        cwd=ROOT,
+    ) as process:
+        listening(process)
+        assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (1_000, 1_000)
+        errors = finished(process, after=signal.SIGTERM)
+    assert ("warning: at most 1000 files may be open" in errors) == warned

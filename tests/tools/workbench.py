@@ -1,7 +1,9 @@
 """A small log with a story in it, the command in-process, and a real server beside the test."""
 
+import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from click.testing import CliRunner, Result
@@ -130,3 +133,27 @@ def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str
             yield from leaves(verb, (*path, name))
         else:
             yield (*path, name)
+
+
+def ask(url: str, method: str, path: str, body: object = None, key: str = KEY) -> tuple[int, Any]:
+    """Ask a running server, and give the status and the decoded body."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    try:
+        text = None if body is None else json.dumps(body)
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        connection.request(method, "/api/v1" + path, body=text, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read() or b"null")
+    finally:
+        connection.close()
+
+
+def listening(process: subprocess.Popen[str]) -> str:
+    """Wait until a server says where it listens."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    match = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", line)
+    assert match is not None, line
+    return match[1]

@@ -61,7 +61,12 @@ def with_a_crash(plan: Plan, home: Path) -> dict[str, Any]:
         with client(url, stage.API_KEY) as api:
             enqueued = stage.enqueue(api, plan.paths)
             with stage.workers(url, plan.folder, home, plan.workers) as workers:
-                stage.wait_completed(lambda: _completed(api), half, total, [victim, *workers])
+                stage.wait_completed(
+                    lambda: _completed(api) if _all_known(api, plan.workers) else 0,
+                    half,
+                    total,
+                    [victim, *workers],
+                )
                 victim.kill()
                 before = len(stage.acknowledged(home))
                 return _after_the_crash(
@@ -110,6 +115,11 @@ def _after_the_crash(
         "mismatches": outcome.mismatches + abs(extra) + (agreed != "the same digest"),
         "mismatching files": _all_of(outcome),
     }
+
+
+def _all_known(api: Any, count: int) -> bool:
+    """Whether every worker has registered: the SDK tries that only once, so the crash comes later."""
+    return len(api.workers.list()) >= count
 
 
 def _completed(api: Any) -> int:

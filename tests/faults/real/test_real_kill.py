@@ -27,7 +27,10 @@ from tests.faults.real.stage import Stage, stage
 ROUNDS: Final = 120 if LONG else 8
 _KILLS_AT_START: Final = 3 if LONG else 1
 _LOAD_SECS: Final = (0.05, 2.0 if LONG else 1.2)
-_OPTIONS: Final = ("--retry-base-secs", "0.2", "--retry-cap-secs", "0.5")
+_OPTIONS: Final = (
+    *("--retry-base-secs", "0.2", "--retry-cap-secs", "0.5"),
+    *("--snapshot-records", "300"),  # so that kills meet snapshots, and starts begin with them
+)
 _SEGMENT_BYTES: Final = (4_096, 20_000, 1_000_000)
 _STOPPED_SECS: Final = 5.5  # longer than a lease
 _DRAIN_SECS: Final = 60
@@ -47,6 +50,7 @@ class Rounds:
         self.judge = Judge(self.lives)
         self.api: list[Violation] = []
         self.starts: list[float] = []
+        self.starts_with_snapshot = 0
         self._judged = 0
 
     async def play(self, number: int) -> None:
@@ -81,6 +85,7 @@ class Rounds:
         assert self.lives.chains[position] == chain
 
     def _start(self) -> None:
+        self.starts_with_snapshot += any((self.server.data_dir / "snapshots").glob("*.snap"))
         began = time.monotonic()
         self.server.start("--segment-bytes", str(self.random.choice(_SEGMENT_BYTES)))
         self.starts.append(time.monotonic() - began)
@@ -124,6 +129,7 @@ async def test_killed_again_and_again(tmp_path: Path, ledger: Ledger) -> None:
     assert {life.status for life in rounds.lives.jobs.values()} <= ENDED
     _whole_log_is_what_was_read(rounds)
     assert rounds.judge.tally.acknowledged > 20 * ROUNDS, "too little happened to prove anything"
+    assert rounds.starts_with_snapshot > ROUNDS // 4, "too few starts began with a snapshot"
 
 
 async def _drain(client: Client) -> None:
@@ -170,6 +176,7 @@ def _tell(rounds: Rounds, found: list[Violation]) -> None:
         done_twice=kinds["twice"],
         lease_violations=kinds["lease"],
         other_violations=sum(kinds.values()) - kinds["lost"] - kinds["twice"] - kinds["lease"],
+        starts_with_snapshot=rounds.starts_with_snapshot,
         restart_secs_p50=round(sorted(starts)[len(starts) // 2], 3),
         restart_secs_max=round(max(starts), 3),
         torn_tails=len(os.listdir(quarantine)) if quarantine.is_dir() else 0,  # noqa: PTH208

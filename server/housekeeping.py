@@ -1,0 +1,98 @@
+"""Keeps a log small: compresses what is sealed, and lets go of what has been kept long enough.
+
+Meant for a process of its own beside the server. How files are replaced and removed stands in
+``eventlog``; here is what a time in the log means, and what snapshots cover.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from eventlog import Reader, SegmentInfo, SnapshotStore, newest_sound
+from eventlog.compressed import compress_log
+from eventlog.disk import OsDisk
+from eventlog.home import Home, keeping
+from eventlog.retention import Expired
+from eventlog.retention import expire as expire_log
+from projections.events import decode
+from server.ids import process_name
+
+KEEP_PLAIN: Final = 1
+"""The newest sealed segment is the one that is read most."""
+_NOT_YET_US: Final = 1 << 63
+_COVERING: Final = 2
+"""Snapshots that must hold what may go: one of them may turn out damaged."""
+
+
+def compress(
+    data_dir: Path,
+    *,
+    keep: int = KEEP_PLAIN,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[SegmentInfo]:
+    """Compress all sealed segments but the newest `keep`; give those that were.
+
+    Raises:
+        Locked: another process tidies the log.
+        LogDamaged: a segment is not what was written; it was left as it is.
+
+    """
+    disk, home, cluster = OsDisk(), Home(data_dir), Reader(data_dir).identity.cluster
+    with keeping(disk, home, process_name()):
+        return compress_log(disk, home, cluster, keep=keep, progress=progress)
+
+
+def expire(data_dir: Path, *, before: int, dry_run: bool = False) -> Expired:
+    """Remove the oldest segments that lie before a position as a whole.
+
+    Raises:
+        Locked: another process tidies the log.
+        NotCovered: snapshots do not hold all of that; nothing was changed.
+        LogDamaged: the log is not sound enough to be cut; likewise.
+
+    """
+    disk, home, cluster = OsDisk(), Home(data_dir), Reader(data_dir).identity.cluster
+    with keeping(disk, home, process_name()):
+        covered = covered_position(SnapshotStore(data_dir, cluster))
+        return expire_log(disk, home, cluster, before=before, covered=covered, dry_run=dry_run)
+
+
+def expire_older(data_dir: Path, at_us: int) -> Expired:
+    """Remove the oldest segments that lie before a moment as a whole and that snapshots cover.
+
+    Raises:
+        Locked, LogDamaged: as `expire`.
+
+    """
+    reader = Reader(data_dir)
+    covered = covered_position(SnapshotStore(data_dir, reader.identity.cluster))
+    return expire(data_dir, before=min(first_at(reader, at_us), covered + 1))
+
+
+def covered_position(store: SnapshotStore) -> int:
+    """Give the position up to which two sound snapshots hold everything; 0 without two."""
+    sound = [snapshot.position for snapshot in newest_sound(store, lambda _: None)]
+    return sound[_COVERING - 1] if len(sound) >= _COVERING else 0
+
+
+def first_at(reader: Reader, at_us: int) -> int:
+    """Give the position of the first record that is not before a moment, in microseconds."""
+    segments = reader.segments()
+    index = bisect_left(segments, at_us, key=partial(_began_us, reader))
+    if not index:
+        return reader.first
+    position = segments[index - 1].base - 1
+    for batch in reader.entries(position):
+        for position, body in batch:
+            if decode(position, body).at >= at_us:
+                return position
+    return position + 1
+
+
+def _began_us(reader: Reader, segment: SegmentInfo) -> int:
+    """Give the time of a segment's first record; time in the log never goes back."""
+    for batch in reader.entries(segment.base - 1):
+        return decode(*batch[0]).at
+    return _NOT_YET_US
