@@ -69,6 +69,7 @@ def build_app(
         service.disk_use = disk_use
         tasks.append(disk_use.watch)
     app.cleanup_ctx.append(partial(_background, tasks))
+    app.on_shutdown.append(_drain)
     return app
 
 
@@ -112,10 +113,15 @@ async def serve(
         on_listening(host, port)
         await _until_stopped(app[SERVICE], stop)
     finally:
-        app[SERVICE].draining = True
-        app[SERVICE].waiting.close()
-        app[SERVICE].leaving.set()
         await runner.cleanup()
+
+
+async def _drain(app: web.Application) -> None:
+    """Say no to new claims, and send home who waits, so that running requests come to their end."""
+    service = app[SERVICE]
+    service.draining = True
+    service.waiting.close()
+    service.leaving.set()
 
 
 async def _background(tasks: list[Background], app: web.Application) -> AsyncIterator[None]:

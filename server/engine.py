@@ -40,6 +40,20 @@ class Receipt(Struct, Generic[A], frozen=True):
 class Engine:
     """Executes commands against the state and its log."""
 
+    __slots__ = (
+        "_broken",
+        "_clock",
+        "_fraction",
+        "admission",
+        "listeners",
+        "log",
+        "new_id",
+        "on_broken",
+        "on_next_due",
+        "policy",
+        "state",
+    )
+
     def __init__(
         self,
         state: State,

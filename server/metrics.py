@@ -194,6 +194,11 @@ def _loop(lag: LoopLag) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "spoolog_loop_stall_seconds_max", "How late it woke at worst", lag.worst_ns / NS_PER_SEC
     )
+    yield GaugeMetricFamily(
+        "spoolog_loop_stall_own_seconds_max",
+        "The same without waits for a processor",
+        lag.worst_own_ns / NS_PER_SEC,
+    )
 
 
 def _histogram(name: str, text: str, histogram: Histogram) -> Metric:

@@ -1,5 +1,6 @@
 """The documentation against the code: every event, field, route, option, code and verb is there."""
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -71,3 +72,9 @@ def test_every_link_between_documents_leads_somewhere() -> None:
         for target in text.split("](")[1:]:
             path = target.split(")")[0]
             assert path.startswith("http") or (base / path).exists(), (name, path)
+
+
+def test_every_test_that_is_named_exists() -> None:
+    named = {name for text in DOCS.values() for name in re.findall(r"tests/[\w/]+\.py", text)}
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []

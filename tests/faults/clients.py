@@ -5,6 +5,7 @@ answer is ever told is the world's business. Workers also try leases that they l
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from datetime import timedelta
 from random import Random
@@ -42,7 +43,6 @@ from projections.specs import (
 from server import actions as server_actions
 from server.engine import Engine
 from tests.faults.ledger import Ledger, Op
-from tests.faults.loop import SimLoop
 
 ME = Caller("default", "key_sim", "req-sim")
 QUEUES = ("mail", "video", "slow")
@@ -53,11 +53,10 @@ KEYS = tuple(f"k{n}" for n in range(12))
 class Clients:
     """Chooses commands by weights of its own and carries them out."""
 
-    def __init__(self, rng: Random, loop: SimLoop, ledger: Ledger) -> None:
+    def __init__(self, rng: Random, ledger: Ledger) -> None:
         self.engine: Engine | None = None
         self.seen_position = 0
         self._rng = rng
-        self._loop = loop
         self._ledger = ledger
         self._numbers = 0
         self._names = sorted(_COMMANDS)
@@ -289,9 +288,10 @@ class Clients:
         self._act(actions.of_request(ME, spec))
 
     def _act(self, action: Any) -> None:
-        task = self._loop.create_task(server_actions.perform(self._engine(), ME, action))
-        self._loop.spin()
-        task.result()
+        performing = server_actions.perform(self._engine(), ME, action)
+        with suppress(StopIteration):
+            while True:  # it pauses for others, who have nothing to do meanwhile
+                performing.send(None)
 
     def retry_dead(self, op: Op) -> None:
         op.kind = "retry_action"

@@ -25,7 +25,6 @@ _SECTORS_EXHAUSTIVE = 10
 _SECTORS_SAMPLED = 300
 _NAMES_EXHAUSTIVE = 5
 _NAMES_SAMPLED = 32
-_PRODUCT_MAX = 20_000
 
 
 class Reach(Struct, frozen=True):
@@ -35,9 +34,12 @@ class Reach(Struct, frozen=True):
     """else a few places to cut"""
     sectors: int
     """of so many sectors all subsets, of more a sample"""
+    product_max: int = 20_000
+    """up to so many combinations of several files' contents, else each content with some others"""
 
 
 FULL = Reach(every_byte=True, sectors=_SECTORS_EXHAUSTIVE)
+FULLEST = Reach(every_byte=True, sectors=_SECTORS_EXHAUSTIVE, product_max=1_000_000)
 THIN = Reach(every_byte=False, sectors=3)
 
 
@@ -80,7 +82,7 @@ def crash_states(root: Directory, rng: Random, reach: Reach = FULL) -> Iterator[
                 fixed[path] = variants[0]
             else:
                 open_[path] = variants
-        for contents in _combinations(list(open_.values()), rng):
+        for contents in _combinations(list(open_.values()), rng, reach):
             chosen = zip(open_, contents, strict=True)
             kept = {
                 path: one
@@ -150,9 +152,9 @@ def _name_choices(directory: Directory, rng: Random) -> Iterator[dict[str, File 
 
 
 def _combinations(
-    variants: list[list[bytes | None]], rng: Random
+    variants: list[list[bytes | None]], rng: Random, reach: Reach
 ) -> Iterator[tuple[bytes | None, ...]]:
-    if prod(map(len, variants)) <= _PRODUCT_MAX:
+    if prod(map(len, variants)) <= reach.product_max:
         yield from product(*variants)
         return
     for number, those in enumerate(variants):

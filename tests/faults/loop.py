@@ -50,7 +50,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         """Let time pass and do what comes up."""
         end = self._now_secs + secs
         self.spin()
-        while self._timers and self._timers[0][0] <= end:
+        while (due := self._next_timer()) is not None and due <= end:
             self._to_next_timer()
             self.spin()
         self._now_secs = end
@@ -68,12 +68,16 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._ready.clear()
         self._timers.clear()
 
-    def _to_next_timer(self) -> None:
+    def _next_timer(self) -> float | None:
         while self._timers and self._timers[0][2].cancelled():
             heapq.heappop(self._timers)
-        if not self._timers:
+        return self._timers[0][0] if self._timers else None
+
+    def _to_next_timer(self) -> None:
+        due = self._next_timer()
+        if due is None:
             raise Stuck
-        self._now_secs = max(self._now_secs, self._timers[0][0])
+        self._now_secs = max(self._now_secs, due)
         while self._timers and self._timers[0][0] <= self._now_secs:
             self._ready.append(heapq.heappop(self._timers)[2])
 

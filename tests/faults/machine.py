@@ -96,7 +96,7 @@ class Machine:
         self.bodies = [body async for batch in log.read() for _, body in batch]
         epoch = await log.begin()
         engine = Engine(state, log, self.clock, self.new_id, POLICY, fraction=self._ids.random)
-        engine.on_record = self._note
+        engine.listeners.append(self._note)
         self.engine = engine
         engine.execute(system.start, SYSTEM, "simulated", epoch)
         await engine.durable(state.position)

@@ -130,6 +130,7 @@ class Judge:
         """crash states looked at"""
         self._known: dict[bytes, tuple[int, bytes]] = {}
         """what was found in each different tree: how much, and its fingerprint"""
+        self._outcomes: dict[tuple[int, bytes], tuple[int, bytes]] = {}
 
     @property
     def distinct(self) -> int:
@@ -145,7 +146,8 @@ class Judge:
             new = key not in self._known
             if new:
                 found = self._recovered(tree, moment)
-                self._known[key] = (len(found), _print(found))
+                outcome = (len(found), _print(found))
+                self._known[key] = self._outcomes.setdefault(outcome, outcome)
             count, print_ = self._known[key]
             assert moment.told <= count, (
                 f"{moment.told} had been told and {count} were found, crashed before {moment.call}"

@@ -58,7 +58,7 @@ class World:
         self._say = say
         self.machine = Machine(Random(rng.random()), rng.choice((1_500, 4_000, 30_000)))
         self.ledger = Ledger()
-        self.clients = Clients(Random(rng.random()), self.machine.loop, self.ledger)
+        self.clients = Clients(Random(rng.random()), self.ledger)
         self._waiting: list[Op] = []
         """whose answers are not told yet, in order"""
         self._told = 0

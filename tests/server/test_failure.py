@@ -11,6 +11,7 @@ from msgspec import structs
 
 from eventlog import LogFailed, LogStat, MemoryLog
 from server.app import serve
+from server.engine import Engine
 from server.http.route import Route
 from server.http.routes import ROUTES
 from server.settings import Settings
@@ -172,10 +173,10 @@ async def test_dead_timekeeper_ends_the_server(monkeypatch: pytest.MonkeyPatch) 
     await serving.listening.wait()
     await until(lambda: engine.on_next_due is not None)
 
-    def broken(limit: int) -> int:
+    def broken(engine: Engine, limit: int) -> int:
         raise RuntimeError("the timekeeper broke")
 
-    monkeypatch.setattr(engine, "perform_duties", broken)
+    monkeypatch.setattr(Engine, "perform_duties", broken)
     assert engine.on_next_due is not None
     engine.on_next_due()
     with pytest.raises(RuntimeError, match="the timekeeper broke"):

@@ -334,13 +334,15 @@ async def test_a_loop_that_is_held_up_shows_it() -> None:
     least_ns = (held_up_secs - PERIOD_SECS) * 1e9
     assert lag.worst_ns >= least_ns
     assert lag.lags.total >= least_ns
+    assert lag.worst_own_ns >= least_ns / 2, "asleep is not waiting for a processor"
 
 
 async def test_the_server_watches_its_loop(face: Face) -> None:
-    face.service.lag.observe(90_000_000_000)
+    face.service.lag.observe(90_000_000_000, 30_000_000_000)
     await until(lambda: sum(face.service.lag.lags.counts) > 1)
     page = await scraped(face)
     assert page("spoolog_loop_stall_seconds_max") == 90
+    assert page("spoolog_loop_stall_own_seconds_max") == 60
     assert page("spoolog_loop_lag_seconds_count") > 1
     assert page("spoolog_loop_lag_seconds_sum") >= 90
 

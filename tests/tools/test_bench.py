@@ -7,7 +7,7 @@ import pytest
 from eventlog import verify
 from projections.queries import jobs as queries
 from tests.tools.workbench import spoolog
-from tools.bench import claim, create, lists, memory, replay
+from tools.bench import claim, create, lists, memory, replay, restart
 from tools.bench.load import Load, make_load
 from tools.bench.report import Figure, tell
 from tools.bench.workload import write_log
@@ -41,6 +41,14 @@ def test_replay_measures_events() -> None:
     assert figure.details["records"] == 300
     assert figure.value > 0
     assert figure.unit == "events/s"
+
+
+def test_restart_compares_a_snapshot_with_the_log() -> None:
+    figure = restart.measure(2_000)
+    assert figure.unit == "ratio"
+    assert 0 < figure.value < 100
+    assert figure.details["records"] == 2_000
+    assert figure.details["jobs"] > 500
 
 
 def test_memory_is_measured_in_a_process_of_its_own() -> None:

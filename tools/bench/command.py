@@ -9,6 +9,7 @@ from tools.bench import create as create_bench
 from tools.bench import lists as lists_bench
 from tools.bench import memory as memory_bench
 from tools.bench import replay as replay_bench
+from tools.bench import restart as restart_bench
 from tools.bench.report import Figure, tell
 from tools.children import ending_on_sigterm
 from tools.options import json_option
@@ -56,6 +57,14 @@ def replay(events: int, as_json: bool) -> None:
 
 
 @bench.command()
+@_EVENTS
+@json_option
+def restart(events: int, as_json: bool) -> None:
+    """Start from a snapshot, and compare with a start from the log."""
+    _report(lambda: [restart_bench.measure(events)], as_json=as_json)
+
+
+@bench.command()
 @_JOBS
 @json_option
 def memory(jobs: int, as_json: bool) -> None:
@@ -95,6 +104,7 @@ def everything(
         lambda: [
             create_bench.measure(seconds, connections, rounds),
             replay_bench.measure(events),
+            restart_bench.measure(events),
             memory_bench.measure(jobs),
             claim_bench.measure(jobs, claims),
         ],
