@@ -74,6 +74,7 @@ class Lives:
         self.by_request: dict[str, list[Told]] = {}
         self.violations: list[Violation] = []
         self.events: Counter[str] = Counter()
+        self.touched: set[str] = set()
         self._at = 0
         self._keys: dict[str, str] = {}
         self._leases: set[str] = set()
@@ -100,6 +101,7 @@ class Lives:
         told = Told(self.position, self._at, name, event, life.lease)
         self.by_request.setdefault(request, []).append(told)
         life.told.append(told)
+        self.touched.add(life.id)
         may = _MAY.get(name)
         if may is not None and life.status not in may:
             self._broken(

@@ -69,14 +69,18 @@ class Rounds:
             await running
 
     async def check(self, client: Client, count: int) -> None:
-        """Hold everything that was told so far against the log, and the log against the API."""
+        """Hold everything that was told so far against the log, and the log against the API.
+
+        All jobs that something happened to, and those chosen, are asked for at the API.
+        """
         compare.catch_up(self.lives, self.server.data_dir)
         self.judge.judge(self.ledger.ops[self._judged :])
         self._judged = len(self.ledger.ops)
-        self.api += await compare.statuses(client, self.lives, self.server.data_dir)
-        jobs = sorted(self.lives.jobs)
-        chosen = self.random.sample(jobs, min(count, len(jobs)))
-        self.api += await compare.histories(client, self.lives, self.server.data_dir, chosen)
+        lives, data_dir = self.lives, self.server.data_dir
+        chosen = self.random.sample(sorted(lives.jobs), min(count, len(lives.jobs)))
+        self.api += await compare.statuses(client, lives, data_dir, lives.touched | set(chosen))
+        self.api += await compare.histories(client, lives, data_dir, chosen)
+        lives.touched.clear()
         position, chain = independent.mark(self.server.data_dir)
         assert self.lives.chains[position] == chain
 
@@ -116,6 +120,7 @@ async def test_killed_again_and_again(tmp_path: Path, ledger: Ledger) -> None:
         rounds._start()
         async with connected(server.url, ledger) as client:
             await _drain(client)
+            rounds.lives.touched.update(rounds.lives.jobs)
             await rounds.check(client, _HISTORIES_AT_LAST)
         assert server.stop() == 0
     found = rounds.judge.finish() + rounds.api
