@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from eventlog import MemoryLog
 from server import snapshotter as module
 from server.settings import Settings
-from server.snapshotter import Snapshotter, command_of
+from server.snapshotter import Snapshotter, _Child, command_of
 from tests.fakes import START_US, FakeClock
 
 HOUR = 3_600.0
@@ -118,17 +119,28 @@ async def test_it_is_made_while_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch
         await keeping
 
 
-async def test_the_child_does_not_outlive_the_server() -> None:
-    desk = await a_desk(child("import time; time.sleep(600)"))
+async def test_the_child_does_not_outlive_the_server(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    code = f"import os, time; open({str(told)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    desk = await a_desk(child(code))
     await desk.grow(12)
     making = asyncio.create_task(desk.snapshotter.make())
-    while not desk.snapshotter.running:  # noqa: ASYNC110
+    while not told.exists() or not told.read_text():  # noqa: ASYNC110
         await asyncio.sleep(0.01)
-    await asyncio.sleep(0.2)
+    assert desk.snapshotter.running
     making.cancel()
     with pytest.raises(asyncio.CancelledError):
         await making
     assert not desk.snapshotter.running
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)
+
+
+def test_a_child_that_was_called_off_never_begins(tmp_path: Path) -> None:
+    called_off = _Child(child(f"open({str(tmp_path / 'begun')!r}, 'w')"))
+    called_off.kill()
+    assert called_off.run()[0] != 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_is_the_verb() -> None:
