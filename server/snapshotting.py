@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from eventlog import Reader, SegmentInfo, SnapshotHead, SnapshotStore
 from eventlog.directory import state_between
-from eventlog.disk import OsDisk
+from eventlog.disk import Disk, OsDisk
 from eventlog.home import Home, keeping
 from eventlog.snapshots import FORMAT, KEPT
 from projections.digest import digest
@@ -45,7 +45,13 @@ class Differs(Exception):
 
 
 def make(
-    data_dir: Path, *, now_us: int, writer: str, keep: int = KEPT, progress: Progress | None = None
+    data_dir: Path,
+    *,
+    now_us: int,
+    writer: str,
+    keep: int = KEPT,
+    progress: Progress | None = None,
+    disk: Disk | None = None,
 ) -> Made | None:
     """Bring the snapshots up to the last sealed segment; None when nothing is sealed yet.
 
@@ -58,9 +64,10 @@ def make(
         Differs: the snapshot does not hold what was folded; it was not kept.
 
     """
-    reader = Reader(data_dir)
-    store = SnapshotStore(data_dir, reader.identity.cluster)
-    with keeping(OsDisk(), Home(data_dir), process_name()):
+    disk = disk or OsDisk()
+    reader = Reader(data_dir, disk)
+    store = SnapshotStore(data_dir, reader.identity.cluster, disk)
+    with keeping(disk, Home(data_dir), process_name()):
         return _brought_up(reader, store, now_us, writer, keep, progress)
 
 
