@@ -60,7 +60,10 @@ def expire(
     disk = disk or OsDisk()
     home, cluster = Home(data_dir), Reader(data_dir, disk).identity.cluster
     with keeping(disk, home, process_name()):
-        covered = covered_position(SnapshotStore(data_dir, cluster, disk))
+        store = SnapshotStore(data_dir, cluster, disk)
+        covered = covered_position(store)
+        if covered and not dry_run:
+            store.sync_names()
         return expire_log(disk, home, cluster, before=before, covered=covered, dry_run=dry_run)
 
 
