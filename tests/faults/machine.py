@@ -100,7 +100,9 @@ class Machine:
         await replay(log, state)
         await self._read_bodies(log)
         epoch = await log.begin()
-        engine = Engine(state, log, self.clock, self.new_id, self._policy, fraction=self._ids.random)
+        engine = Engine(
+            state, log, self.clock, self.new_id, self._policy, fraction=self._ids.random
+        )
         engine.listeners.append(self._note)
         self.engine = engine
         engine.execute(system.start, SYSTEM, "simulated", epoch)

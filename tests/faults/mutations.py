@@ -25,7 +25,14 @@ from projections import eligibility, lifecycle, shelf
 from projections.decide import claims, fence, retention, settlements
 from projections.digest import digest
 from projections.errors import LeaseExpired
-from projections.events import JobClaimed, JobCompleted, JobCreated, JobPriorityChanged, JobRetired, decode
+from projections.events import (
+    JobClaimed,
+    JobCompleted,
+    JobCreated,
+    JobPriorityChanged,
+    JobRetired,
+    decode,
+)
 from projections.fold import FOLDS, refold
 from projections.lifecycle import Status
 from server import snapshotting

@@ -337,7 +337,10 @@ class World:
         assert keep_us is not None
         finished = [at for at, _ in engine.state.finished.in_order()]
         late_us = engine.now_us() - keep_us - 3 * SECOND_US
-        if len(finished) > self._policy.keep_finished_jobs or min(finished, default=late_us) < late_us:
+        if (
+            len(finished) > self._policy.keep_finished_jobs
+            or min(finished, default=late_us) < late_us
+        ):
             raise Violation(f"{len(finished)} finished jobs are kept too long: {finished}")
 
     def _log(self) -> FileLog:
