@@ -6,13 +6,13 @@ begins the next.
 """
 
 from asyncio import Task
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from errno import EIO, ENOSPC
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from eventlog import FileLog, LogFailed, SnapshotStore, SyncMode
+from eventlog import Entry, FileLog, LogFailed, SnapshotStore, SyncMode
 from eventlog.writer import Chunk, Writing
 from projections.decide import Policy, system
 from projections.events import Record, encode
@@ -97,8 +97,8 @@ class Machine:
             start_writer=self._late_writer,
         )
         state = self._restored(log)
-        await replay(log, state)
-        await self._read_bodies(log)
+        del self.bodies[state.position :]  # what the snapshot covers is known from before
+        await replay(_Overheard(log, self.bodies), state)  # type: ignore[arg-type]
         epoch = await log.begin()
         engine = Engine(
             state, log, self.clock, self.new_id, self._policy, fraction=self._ids.random
@@ -116,13 +116,6 @@ class Machine:
             raise Violation(f"a crash has left a damaged snapshot: {restored.passed_over}")
         self.snapshot_starts += restored.snapshot is not None
         return restored.state
-
-    async def _read_bodies(self, log: FileLog) -> None:
-        """Read what is there; what has expired is known from before."""
-        expired = log.first - 1
-        self.bodies = self.bodies[:expired]
-        async for batch in log.read(expired):
-            self.bodies += [body for _, body in batch]
 
     def keep_time(self) -> None:
         """Begin with what time brings about."""
@@ -181,6 +174,19 @@ class Machine:
         log = self.log
         self.loop.run(log.close())
         self.abandon()
+
+
+class _Overheard:
+    """A log of which is kept what was read."""
+
+    def __init__(self, log: FileLog, bodies: list[bytes]) -> None:
+        self._log = log
+        self._bodies = bodies
+
+    async def read(self, after: int) -> AsyncIterator[list[Entry]]:
+        async for batch in self._log.read(after):
+            self._bodies += [body for _, body in batch]
+            yield batch
 
 
 class Late:

@@ -14,7 +14,7 @@ from random import Random
 
 from msgspec import Struct
 
-from eventlog import FileLog, LogDamaged, LogError, LogFailed, verify
+from eventlog import FileLog, LogDamaged, LogError, LogFailed, Reader, verify
 from projections.decide import Policy
 from projections.entities import Job
 from server.engine import Broken, Engine
@@ -67,7 +67,7 @@ class World:
             keep_finished_us=rng.choice((4, 15, 3_600)) * SECOND_US,
             keep_finished_jobs=rng.choice((3, 12, 100)),
         )
-        segment_bytes = rng.choice((1_500, 4_000, 30_000))
+        segment_bytes = rng.choice((2_000, 6_000, 30_000))
         self.machine = Machine(Random(rng.random()), segment_bytes, self._policy)
         self.tidying = Tidying(Random(rng.random()), DATA)
         self.ledger = Ledger(self._policy)
@@ -320,8 +320,9 @@ class World:
         self.machine.close()
         bodies = self.machine.bodies
         verified = verify(DATA, disk=self.machine.disk)
-        if verified.first + verified.records - 1 != len(bodies):
-            raise Violation(f"{len(bodies)} records were written: {verified}")
+        batches = Reader(DATA, self.machine.disk).entries(verified.first - 1)
+        if bodies[verified.first - 1 :] != [body for batch in batches for _, body in batch]:
+            raise Violation(f"{len(bodies)} records were written, not these: {verified}")
         if self._waiting:
             raise Violation(f"{len(self._waiting)} answers were never told")
         self.say(f"ended: {verified.records} records, chain {verified.chain_hex}")
