@@ -165,8 +165,10 @@ class SnapshotStore:
         given the content as it stands on disk, raised nothing.
         """
         disk, directory = self._disk, self.directory
-        if disk.make_directory(directory):
-            disk.sync_directory(self._home.directory)  # a crash must not lose the directory
+        disk.make_directory(directory)
+        # A crash must not lose the directory. It may have been made by a process that was killed
+        # before it could sync the name.
+        disk.sync_directory(self._home.directory)
         self.sweep()
         path = self._path(head.position)
         temporary = path.with_suffix(".tmp")
@@ -188,9 +190,18 @@ class SnapshotStore:
     def prune(self, keep: int = KEPT) -> list[Path]:
         """Remove all but the newest `keep`; give what was removed."""
         gone = [self._path(position) for position in self.positions()[keep:]]
+        if gone:
+            self.sync_names()
         for path in gone:
             self._disk.unlink(path)
         return gone
+
+    def sync_names(self) -> None:
+        """Make durable which snapshots are there, before anything goes that they stand for.
+
+        Their content is; but who made one may have been killed before it could sync the name.
+        """
+        self._disk.sync_directory(self.directory)
 
     def sweep(self) -> None:
         """Remove what a crash left half written."""

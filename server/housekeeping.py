@@ -12,7 +12,7 @@ from typing import Final
 
 from eventlog import Reader, SegmentInfo, SnapshotStore, newest_sound
 from eventlog.compressed import compress_log
-from eventlog.disk import OsDisk
+from eventlog.disk import Disk, OsDisk
 from eventlog.home import Home, keeping
 from eventlog.retention import Expired
 from eventlog.retention import expire as expire_log
@@ -31,6 +31,7 @@ def compress(
     *,
     keep: int = KEEP_PLAIN,
     progress: Callable[[int, int], None] | None = None,
+    disk: Disk | None = None,
 ) -> list[SegmentInfo]:
     """Compress all sealed segments but the newest `keep`; give those that were.
 
@@ -39,12 +40,15 @@ def compress(
         LogDamaged: a segment is not what was written; it was left as it is.
 
     """
-    disk, home, cluster = OsDisk(), Home(data_dir), Reader(data_dir).identity.cluster
+    disk = disk or OsDisk()
+    home, cluster = Home(data_dir), Reader(data_dir, disk).identity.cluster
     with keeping(disk, home, process_name()):
         return compress_log(disk, home, cluster, keep=keep, progress=progress)
 
 
-def expire(data_dir: Path, *, before: int, dry_run: bool = False) -> Expired:
+def expire(
+    data_dir: Path, *, before: int, dry_run: bool = False, disk: Disk | None = None
+) -> Expired:
     """Remove the oldest segments that lie before a position as a whole.
 
     Raises:
@@ -53,22 +57,26 @@ def expire(data_dir: Path, *, before: int, dry_run: bool = False) -> Expired:
         LogDamaged: the log is not sound enough to be cut; likewise.
 
     """
-    disk, home, cluster = OsDisk(), Home(data_dir), Reader(data_dir).identity.cluster
+    disk = disk or OsDisk()
+    home, cluster = Home(data_dir), Reader(data_dir, disk).identity.cluster
     with keeping(disk, home, process_name()):
-        covered = covered_position(SnapshotStore(data_dir, cluster))
+        store = SnapshotStore(data_dir, cluster, disk)
+        covered = covered_position(store)
+        if covered and not dry_run:
+            store.sync_names()
         return expire_log(disk, home, cluster, before=before, covered=covered, dry_run=dry_run)
 
 
-def expire_older(data_dir: Path, at_us: int) -> Expired:
+def expire_older(data_dir: Path, at_us: int, disk: Disk | None = None) -> Expired:
     """Remove the oldest segments that lie before a moment as a whole and that snapshots cover.
 
     Raises:
         Locked, LogDamaged: as `expire`.
 
     """
-    reader = Reader(data_dir)
-    covered = covered_position(SnapshotStore(data_dir, reader.identity.cluster))
-    return expire(data_dir, before=min(first_at(reader, at_us), covered + 1))
+    reader = Reader(data_dir, disk)
+    covered = covered_position(SnapshotStore(data_dir, reader.identity.cluster, disk))
+    return expire(data_dir, before=min(first_at(reader, at_us), covered + 1), disk=disk)
 
 
 def covered_position(store: SnapshotStore) -> int:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from eventlog import Reader, SegmentInfo, SnapshotHead, SnapshotStore
 from eventlog.directory import state_between
-from eventlog.disk import OsDisk
+from eventlog.disk import Disk, OsDisk
 from eventlog.home import Home, keeping
 from eventlog.snapshots import FORMAT, KEPT
 from projections.digest import digest
@@ -45,7 +45,13 @@ class Differs(Exception):
 
 
 def make(
-    data_dir: Path, *, now_us: int, writer: str, keep: int = KEPT, progress: Progress | None = None
+    data_dir: Path,
+    *,
+    now_us: int,
+    writer: str,
+    keep: int = KEPT,
+    progress: Progress | None = None,
+    disk: Disk | None = None,
 ) -> Made | None:
     """Bring the snapshots up to the last sealed segment; None when nothing is sealed yet.
 
@@ -58,14 +64,32 @@ def make(
         Differs: the snapshot does not hold what was folded; it was not kept.
 
     """
-    reader = Reader(data_dir)
-    store = SnapshotStore(data_dir, reader.identity.cluster)
-    with keeping(OsDisk(), Home(data_dir), process_name()):
-        return _brought_up(reader, store, now_us, writer, keep, progress)
+    disk = disk or OsDisk()
+    reader = Reader(data_dir, disk)
+    store = SnapshotStore(data_dir, reader.identity.cluster, disk)
+    with keeping(disk, Home(data_dir), process_name()):
+        segments = _durable_segments(reader, disk)
+        return _brought_up(reader, segments, store, now_us, writer, keep, progress)
+
+
+def _durable_segments(reader: Reader, disk: Disk) -> list[SegmentInfo]:
+    """Describe the segments, the last one as the device has it.
+
+    Its footer may not be synced yet, or its sync may have failed. A crash would take it away from
+    under a snapshot, which then looked like one of another history.
+    """
+    segments = reader.segments()
+    last = segments[-1] if segments else None
+    if last is None or not last.sealed:
+        return segments  # a segment only follows one whose footer was synced
+    disk.sync_path(last.path)
+    disk.forget_cached(last.path)
+    return [segment for segment in reader.segments() if segment.base <= last.base]
 
 
 def _brought_up(  # noqa: PLR0917 - one step of `make`
     reader: Reader,
+    segments: list[SegmentInfo],
     store: SnapshotStore,
     now_us: int,
     writer: str,
@@ -73,7 +97,6 @@ def _brought_up(  # noqa: PLR0917 - one step of `make`
     progress: Progress | None,
 ) -> Made | None:
     began_us = monotonic_us()
-    segments = reader.segments()
     target = max((part.footer.last for part in segments if part.footer), default=0)
     if target == 0:
         return None

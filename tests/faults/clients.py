@@ -56,6 +56,7 @@ class Clients:
     def __init__(self, rng: Random, ledger: Ledger) -> None:
         self.engine: Engine | None = None
         self.seen_position = 0
+        self.seen_jobs: set[str] = set()
         self._rng = rng
         self._ledger = ledger
         self._numbers = 0
@@ -80,7 +81,8 @@ class Clients:
         engine = self._engine()
         self._numbers += 1
         op = Op(self._numbers, name)
-        before = set(engine.state.tables.jobs) if name in {"delete", "actions", "purge"} else set()
+        before = set(engine.state.tables.jobs)
+        op.retired = sorted(self.seen_jobs - before)
         try:
             _COMMANDS[name](self, op, *args)
         except Refused as refused:
@@ -90,7 +92,8 @@ class Clients:
         op.seen = [
             copy(job) for job in state.tables.jobs.values() if job.position > self.seen_position
         ]
-        op.gone = sorted(before - set(state.tables.jobs))
+        self.seen_jobs = set(state.tables.jobs)
+        op.gone = sorted(before - self.seen_jobs)
         self.seen_position = state.position
         if op.refusal is not None and op.answer is None:
             op.kind = "refused"

@@ -94,9 +94,8 @@ def crash_states(root: Directory, rng: Random, reach: Reach = FULL) -> Iterator[
 
 def a_crash_state(root: Directory, rng: Random) -> Tree:
     """Give one of them at random."""
-    layout = rng.choice(list(_layouts(root, "", rng)))
     tree: Tree = {}
-    for path, node in layout.items():
+    for path, node in _a_layout(root, "", rng).items():
         content = rng.choice(_variants(path, node, rng, THIN))
         if node is None or content is not None:
             tree[path] = content
@@ -135,6 +134,22 @@ def _layouts(directory: Directory, path: str, rng: Random) -> Iterator[dict[str,
             for part in chosen:
                 layout.update(part)
             yield layout
+
+
+def _a_layout(directory: Directory, path: str, rng: Random) -> dict[str, File | None]:
+    """Give one choice of names below a directory, a name at a time or all or none."""
+    share = rng.choice((0.0, 0.5, 0.9, 1.0))
+    names = dict(directory.durable)
+    for change in directory.pending:
+        if rng.random() < share:
+            change.apply(names)
+    layout: dict[str, File | None] = {}
+    for name, node in names.items():
+        if isinstance(node, Directory):
+            layout |= {f"{path}/{name}": None, **_a_layout(node, f"{path}/{name}", rng)}
+        elif name != LOCK_NAME:
+            layout[f"{path}/{name}"] = node
+    return layout
 
 
 def _name_choices(directory: Directory, rng: Random) -> Iterator[dict[str, File | Directory]]:

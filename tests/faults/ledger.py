@@ -4,13 +4,15 @@ Every answered operation is entered here once its record is durable, with what a
 changed showed at that moment. Each change of a job from one look to the next must be one that the
 operation, or time alone, may make. The rules are written down here once more, on purpose: nothing is
 asked of the lifecycle, the fence or the agenda. After a restart every known job must be as it was
-told, but for what time has done since.
+told, but for what time has done since. A job that has ended may go by itself once it is over age or
+over the count; its idempotency key is free from then on.
 """
 
 from collections.abc import Callable
 
 from msgspec import Struct, field
 
+from projections.decide import Policy
 from projections.entities import Job
 from projections.lifecycle import Status
 
@@ -40,6 +42,8 @@ class Op(Struct):
     secs: int = 0
     seen: list[Job] = field(default_factory=list)
     """the jobs that have changed since the operation before"""
+    retired: list[str] = field(default_factory=list)
+    """the jobs that had gone before it, by time alone"""
     gone: list[str] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     """of the jobs it asked for"""
@@ -48,7 +52,9 @@ class Op(Struct):
 class Ledger:
     """What is known from outside."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.retired = 0
         self.jobs: dict[str, Job] = {}
         self.keys: dict[str, str] = {}
         self.claimed: list[tuple[str, str, str]] = []
@@ -64,6 +70,7 @@ class Ledger:
         require(op.position >= self.position, op, "it came out of order")
         self.position = op.position
         self.acknowledged += 1
+        self._retire(op.retired, op)
         _ANSWERS.get(op.kind, _nothing)(self, op)
         for job_id in op.gone:
             self._take_out(job_id, op)
@@ -76,7 +83,33 @@ class Ledger:
             return
         require(op.kind in {"purge", "delete"}, op, f"job {job_id} has disappeared")
         require(op.kind != "purge" or may_have_ended(job, op), op, f"live job {job_id} was purged")
-        self.keys = {key: known for key, known in self.keys.items() if known != job_id}
+        self._free_keys()
+
+    def _retire(self, job_ids: list[str], op: Op) -> None:
+        """Take out what went by itself, oldest first, and see whether it was time."""
+        for job_id in job_ids:
+            job = self.jobs.get(job_id)
+            require(job is not None, op, f"job {job_id}, which nobody saw, is gone")
+            assert job is not None
+            require(self._may_have_retired(job, op), op, f"a job was retired too early: {job}")
+        for job_id in job_ids:
+            del self.jobs[job_id]
+        self.retired += len(job_ids)
+        if job_ids:
+            self._free_keys()
+
+    def _may_have_retired(self, job: Job, op: Op) -> bool:
+        ended_us = earliest_end(job)
+        if ended_us is None or ended_us > op.at_us:
+            return False
+        keep_us = self._policy.keep_finished_us
+        assert keep_us is not None
+        ended_later = [one for one in self.jobs.values() if may_end_behind(one, ended_us, op)]
+        over_count = len(ended_later) > self._policy.keep_finished_jobs  # itself among them
+        return ended_us + keep_us <= op.at_us or over_count
+
+    def _free_keys(self) -> None:
+        self.keys = {key: job_id for key, job_id in self.keys.items() if job_id in self.jobs}
 
     def _look(self, job: Job, op: Op) -> None:
         known = self.jobs.get(job.id)
@@ -129,6 +162,7 @@ class Ledger:
         for job_id, lease in op.leases.items():
             known = self.jobs.get(job_id)
             if known is None:
+                require(job_id not in op.answer, op, f"job {job_id}, which is gone, was settled")  # type: ignore[operator]
                 continue
             holds = (
                 known.status is Status.PROCESSING
@@ -155,10 +189,9 @@ class Ledger:
     def compare(self, jobs: dict[str, Job], paused: set[str], latest_us: int) -> None:
         """Hold a restarted server to what was told; of an operation that is lost nothing is left."""
         op = Op(0, "restart", at_us=latest_us)
-        for known in list(self.jobs.values()):
-            found = jobs.get(known.id)
-            require(found is not None, op, f"job {known.id} is lost: {known}")
-            assert found is not None
+        self._retire([job_id for job_id in self.jobs if job_id not in jobs], op)
+        for known in self.jobs.values():
+            found = jobs[known.id]
             why = change_refused(known, found, op)
             require(why is None, op, f"job {known.id}: {why}\n  told {known}\n  found {found}")
         for job in jobs.values():
@@ -190,6 +223,25 @@ def may_have_ended(job: Job, op: Op) -> bool:
         return job.lease_until is not None and job.lease_until <= op.at_us
     late = job.expires_at is not None and job.expires_at <= op.at_us
     return job.status in ENDED or late or job.parent is not None
+
+
+def earliest_end(job: Job) -> int | None:
+    """Give the first moment at which it has ended as what may be retired, or time may end it so."""
+    if job.status is Status.DEADLETTER:
+        return None
+    if job.status in ENDED:
+        return job.completed_at
+    if job.status is Status.PROCESSING:
+        return job.lease_until
+    return 0 if job.parent is not None else job.expires_at
+
+
+def may_end_behind(job: Job, ended_us: int, op: Op) -> bool:
+    """Whether a job ended at a moment or later, as far as anybody knows."""
+    found_us = earliest_end(job)
+    if found_us is None or found_us > op.at_us:
+        return False
+    return job.status not in ENDED or found_us >= ended_us
 
 
 def change_refused(known: Job, now: Job, op: Op) -> str | None:

@@ -6,34 +6,36 @@ begins the next.
 """
 
 from asyncio import Task
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from errno import EIO, ENOSPC
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from eventlog import FileLog, LogFailed, SyncMode
+from eventlog import Entry, FileLog, LogFailed, SnapshotStore, SyncMode
 from eventlog.writer import Chunk, Writing
 from projections.decide import Policy, system
 from projections.events import Record, encode
+from projections.state import State
+from server import restore
 from server.engine import SYSTEM, Engine
-from server.startup import replayed
+from server.startup import replay
 from server.timekeeper import keep_time
 from tests.fakes import START_US
-from tests.faults.crashes import a_crash_state, frozen
+from tests.faults.crashes import a_crash_state
+from tests.faults.ledger import Violation
 from tests.faults.loop import SimLoop, drop
 from tests.faults.simdisk import Fault, SimDisk
 
 DATA = Path("/data")
 SECOND_US = 1_000_000
-POLICY = Policy(retry_base_secs=5, retry_cap_secs=20, retry_jitter=0.5)
 _SYNC_SECS = (0.0, 0.0, 0.001, 0.02, 0.3, 4.0)
 
 
 class Machine:
     """A disk, a clock, and at most one running server."""
 
-    def __init__(self, rng: Random, segment_bytes: int) -> None:
+    def __init__(self, rng: Random, segment_bytes: int, policy: Policy) -> None:
         self.loop = SimLoop()
         self.disk = SimDisk()
         self.log: FileLog | None = None
@@ -41,12 +43,13 @@ class Machine:
         self.failed = False
         self.bodies: list[bytes] = []
         """all that the running server has in its log, durable or not"""
-        self.starts = 0
+        self.starts = self.snapshot_starts = 0
         self.latest_us = 0
         """the furthest the clock ever was"""
         self._rng = rng
         self._ids = Random(rng.random())
         self._segment_bytes = segment_bytes
+        self._policy = policy
         self._step_us = 0
         self._tasks: list[Task[Any]] = []
 
@@ -74,6 +77,7 @@ class Machine:
 
         Raises:
             LogDamaged: it refuses to.
+            Violation: a snapshot is damaged.
             LogFailed, OSError, PowerCut: the disk failed once more, or the power went.
 
         """
@@ -92,15 +96,26 @@ class Machine:
             disk=self.disk,
             start_writer=self._late_writer,
         )
-        state = await replayed(log)
-        self.bodies = [body async for batch in log.read() for _, body in batch]
+        state = self._restored(log)
+        del self.bodies[state.position :]  # what the snapshot covers is known from before
+        await replay(_Overheard(log, self.bodies), state)  # type: ignore[arg-type]
         epoch = await log.begin()
-        engine = Engine(state, log, self.clock, self.new_id, POLICY, fraction=self._ids.random)
+        engine = Engine(
+            state, log, self.clock, self.new_id, self._policy, fraction=self._ids.random
+        )
         engine.listeners.append(self._note)
         self.engine = engine
         engine.execute(system.start, SYSTEM, "simulated", epoch)
         await engine.durable(state.position)
         return engine
+
+    def _restored(self, log: FileLog) -> State:
+        store = SnapshotStore(DATA, log.cluster, self.disk)
+        restored = restore.newest(store, log.state_after, last=log.last)
+        if restored.passed_over:
+            raise Violation(f"a crash has left a damaged snapshot: {restored.passed_over}")
+        self.snapshot_starts += restored.snapshot is not None
+        return restored.state
 
     def keep_time(self) -> None:
         """Begin with what time brings about."""
@@ -141,8 +156,7 @@ class Machine:
         """End the process; without power the disk keeps what it had, and some of the rest."""
         self.abandon()
         if power:
-            tree = a_crash_state(frozen(self.disk.root), self._rng)
-            self.disk = SimDisk.holding(tree)
+            self.disk = SimDisk.holding(a_crash_state(self.disk.root, self._rng))
         else:
             self.disk = self.disk.killed()
 
@@ -160,6 +174,19 @@ class Machine:
         log = self.log
         self.loop.run(log.close())
         self.abandon()
+
+
+class _Overheard:
+    """A log of which is kept what was read."""
+
+    def __init__(self, log: FileLog, bodies: list[bytes]) -> None:
+        self._log = log
+        self._bodies = bodies
+
+    async def read(self, after: int) -> AsyncIterator[list[Entry]]:
+        async for batch in self._log.read(after):
+            self._bodies += [body for _, body in batch]
+            yield batch
 
 
 class Late:

@@ -5,23 +5,37 @@ catch it.
 """
 
 from collections.abc import Callable
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 import pytest
 from msgspec import structs
 
+import eventlog.compressed
+import eventlog.retention
 import eventlog.tail
+from eventlog import SnapshotStore
 from eventlog.commit import GroupCommit
 from eventlog.frame import chain_hex
+from eventlog.home import all_bases
 from eventlog.mark import Mark
 from eventlog.segment import ActiveSegment
 from eventlog.writer import Chunk, Writing
-from projections import eligibility, shelf
-from projections.decide import claims, fence, settlements
+from projections import eligibility, lifecycle, shelf
+from projections.decide import claims, fence, retention, settlements
+from projections.digest import digest
 from projections.errors import LeaseExpired
-from projections.events import JobClaimed, JobCompleted, JobCreated, JobPriorityChanged
-from projections.fold import FOLDS
+from projections.events import (
+    JobClaimed,
+    JobCompleted,
+    JobCreated,
+    JobPriorityChanged,
+    JobRetired,
+    decode,
+)
+from projections.fold import FOLDS, refold
+from projections.lifecycle import Status
+from server import snapshotting
 from server.engine import Engine
 from tests.faults.simdisk import SimDisk
 
@@ -216,6 +230,80 @@ def leases_end_at_random(patch: Patch) -> None:
     patch.setattr(claims, "_or", lambda asked, default: default)
 
 
+def no_sync_of_a_snapshot(patch: Patch) -> None:
+    write = SnapshotStore.write
+
+    def unsynced(self: SnapshotStore, head: Any, lines: Any, verify: Any) -> Any:
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(type(self._disk), "sync_file", nothing)
+            return write(self, head, lines, verify)
+
+    patch.setattr(SnapshotStore, "write", unsynced)
+
+
+def snapshot_of_an_unsynced_footer(patch: Patch) -> None:
+    patch.setattr(snapshotting, "_durable_segments", lambda reader, _: reader.segments())
+
+
+def snapshot_one_record_ahead(patch: Patch) -> None:
+    head = snapshotting._head
+
+    def ahead(reader: Any, segments: Any, state: Any, *told: Any) -> Any:
+        made = head(reader, segments, state, *told)
+        for batch in islice(reader.entries(state.position), 1):
+            refold(state, decode(*batch[0]))
+            state.tables.position -= 1
+        return structs.replace(made, digest=digest(state))
+
+    patch.setattr(snapshotting, "_head", ahead)
+
+
+def beginning_told_after_the_removal(patch: Patch) -> None:
+    write_start = eventlog.retention._write_start
+
+    def late(disk: Any, home: Any, expired: Any) -> None:
+        for base in all_bases(disk, home):
+            for path in (home.segment(base), home.archive(base)):
+                if base <= expired.base and path.name in disk.names(home.log):
+                    disk.unlink(path)
+        write_start(disk, home, expired)
+
+    patch.setattr(eventlog.retention, "_write_start", late)
+
+
+def plain_segment_goes_before_the_compressed_one_is_durable(patch: Patch) -> None:
+    compress = eventlog.compressed.compress
+
+    def unsynced(*told: Any) -> Any:
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(SimDisk, "sync_directory", nothing)
+            return compress(*told)
+
+    patch.setattr(eventlog.compressed, "compress", unsynced)
+
+
+def dead_letters_retire(patch: Patch) -> None:
+    retire, dead = retention.retire, Status.DEADLETTER
+
+    def greedy(state: Any, ctx: Any, limit: int) -> Any:
+        decision = retire(state, ctx, limit)
+        jobs = [job for job in state.tables.jobs.values() if job.status is dead]
+        events = [JobRetired(org=job.org, job=job.id, prev=job.trail) for job in jobs]
+        return structs.replace(decision, events=(*decision.events, *events))
+
+    patch.setattr(retention, "retire", greedy)
+    patch.setitem(lifecycle.MOVES, (dead, "job.retired"), frozenset({dead}))  # type: ignore[arg-type]
+
+
+def retired_too_early(patch: Patch) -> None:
+    over_age = retention._over_age
+
+    def early(completed_at: int, ctx: Any) -> bool:
+        return over_age(completed_at - 2_000_000, ctx)
+
+    patch.setattr(retention, "_over_age", early)
+
+
 Simulation = "simulation"
 PowerLoss = "power loss"
 PowerLossUnsynced = "power loss, sync none"
@@ -241,6 +329,13 @@ MUTATIONS: dict[Callable[[Patch], None], str] = {
     idempotency_keys_are_forgotten: Simulation,
     retries_never_come: Simulation,
     leases_end_at_random: Simulation,
+    no_sync_of_a_snapshot: Simulation,
+    snapshot_of_an_unsynced_footer: Simulation,
+    snapshot_one_record_ahead: Simulation,
+    beginning_told_after_the_removal: Simulation,
+    plain_segment_goes_before_the_compressed_one_is_durable: Simulation,
+    dead_letters_retire: Simulation,
+    retired_too_early: Simulation,
     no_sync_of_what_was_found: PowerLoss,
     no_cut_of_a_torn_tail: PowerLoss,
     no_sync_of_a_footer: PowerLoss,

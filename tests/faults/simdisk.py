@@ -156,6 +156,15 @@ class SimDisk:
 
     # -- faults
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a call may have failed by now."""
+        return self.fault is not None and self.calls >= self.fault.call
+
+    def heal(self) -> None:
+        """Take back everything that was to go wrong, and whatever waits for a change."""
+        self.fault = self.cut_at = self.on_change = None
+
     def _call(self, name: str, *, changes: bool = True) -> None:
         self.calls += 1
         if self.cut_at is not None and self.calls >= self.cut_at:

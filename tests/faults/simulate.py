@@ -9,22 +9,21 @@ import sys
 from asyncio import CancelledError
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from random import Random
 
 from msgspec import Struct
 
-from eventlog import LogDamaged, LogError, LogFailed, verify
-from projections.digest import digest
+from eventlog import FileLog, LogDamaged, LogError, LogFailed, Reader, verify
+from projections.decide import Policy
 from projections.entities import Job
-from projections.events import decode
-from projections.fold import refold
-from projections.state import State
 from server.engine import Broken, Engine
 from tests.faults.clients import QUEUES, Clients
 from tests.faults.ledger import ENDED, Ledger, Op, Violation
 from tests.faults.machine import DATA, DISK_ERRORS, SECOND_US, Machine
+from tests.faults.replays import compare
 from tests.faults.simdisk import PowerCut
-from tools.indexes import differences
+from tests.faults.tidying import Killed, Tidying, at_a_change, kill
 
 STEPS = 160
 _HEAL_ROUNDS_MAX = 400
@@ -45,6 +44,11 @@ class Run(Struct, frozen=True):
     crashes: int
     starts: int
     records: int
+    snapshots: int
+    compressed: int
+    expired: int
+    retired: int
+    starts_from_snapshot: int
     healed_us: int
 
 
@@ -56,8 +60,17 @@ class World:
         rng = self._rng
         self._seed = seed
         self._say = say
-        self.machine = Machine(Random(rng.random()), rng.choice((1_500, 4_000, 30_000)))
-        self.ledger = Ledger()
+        self._policy = Policy(
+            retry_base_secs=5,
+            retry_cap_secs=20,
+            retry_jitter=0.5,
+            keep_finished_us=rng.choice((4, 15, 3_600)) * SECOND_US,
+            keep_finished_jobs=rng.choice((3, 12, 100)),
+        )
+        segment_bytes = rng.choice((2_000, 6_000, 30_000))
+        self.machine = Machine(Random(rng.random()), segment_bytes, self._policy)
+        self.tidying = Tidying(Random(rng.random()), DATA)
+        self.ledger = Ledger(self._policy)
         self.clients = Clients(Random(rng.random()), self.ledger)
         self._waiting: list[Op] = []
         """whose answers are not told yet, in order"""
@@ -90,6 +103,11 @@ class World:
             crashes=self._crashes,
             starts=self.machine.starts,
             records=len(self.machine.bodies),
+            snapshots=self.tidying.snapshots,
+            compressed=self.tidying.compressed,
+            expired=self.tidying.expired,
+            retired=self.ledger.retired,
+            starts_from_snapshot=self.machine.snapshot_starts,
             healed_us=healed_us,
         )
 
@@ -102,12 +120,14 @@ class World:
                 self._pass_time()
             elif roll < 0.38:
                 self._step_clock()
+            elif roll < 0.43:
+                self._tidy()
             else:
                 self._command()
             self._hear()
-        except PowerCut:
+        except PowerCut as cut:
             self._hear()
-            self._down(power=True)
+            self._down(power=not isinstance(cut, Killed))
         if self.machine.failed:
             self._down(power=False)
 
@@ -149,24 +169,49 @@ class World:
         self.say(f"the clock is set by {by_us / SECOND_US:+} s")
         self.machine.step_clock(by_us)
 
+    # -- beside the server
+
+    def _tidy(self) -> None:
+        """Have it done now, behind a seal perhaps, or within what the server does to the disk next."""
+        rng, kind = self._rng, self.tidying.choose()
+        how = rng.choice(("sealed", "now", "within"))
+        self.say(f"{kind}: {how}")
+        if how == "within":
+            at_a_change(self.machine.disk, rng.randint(1, 20), lambda: self._tidy_now(kind))
+            return
+        if how == "sealed":
+            with suppress(LogError):
+                self.machine.loop.run(self._log().seal())
+        self._tidy_now(kind)
+
+    def _tidy_now(self, kind: str) -> None:
+        machine = self.machine
+        in_danger = self._rng.random() < self._danger * 3
+        self.tidying.run(kind, machine.disk, machine.clock(), in_danger=in_danger)
+
     # -- mishaps
 
     def _mishap(self) -> None:
         rng, machine = self._rng, self.machine
         kind = rng.choice(
-            ("power", "power soon", "power soon", "kill", "disk error", "broken disk")
+            ("power", "power soon", "power soon", "kill", "kill soon", "disk error", "broken disk")
         )
         self.say(f"mishap: {kind}")
         if kind in {"power", "kill"}:
             self._down(power=kind == "power")
         elif kind == "power soon":
             machine.cut_power(rng.randint(1, 40))
+        elif kind == "kill soon":
+            at_a_change(machine.disk, rng.randint(1, 20), kill)
         else:
             errno = rng.choice(DISK_ERRORS)
             machine.break_disk(rng.randint(1, 20), errno, sticky=kind == "broken disk")
 
     def _down(self, *, power: bool) -> None:
         self._crashes += 1
+        if not power and self._rng.random() < self._danger * 3:
+            self.machine.disk.cut_at = None
+            self._tidy_now(self.tidying.choose())  # who tidies may outlive the server
         self._compare_with_replay()
         self.say(
             f"crash ({'power' if power else 'process'}), {len(self._waiting)} answers not told"
@@ -181,6 +226,9 @@ class World:
             bodies = list(machine.bodies)
             if self._rng.random() < self._danger * 3:
                 machine.cut_power(self._rng.randint(1, 60))
+            if self._rng.random() < self._danger * 2:
+                kind = self.tidying.choose()
+                at_a_change(machine.disk, self._rng.randint(1, 20), partial(self._tidy_now, kind))
             try:
                 engine = machine.start()
                 break
@@ -216,27 +264,20 @@ class World:
         self.ledger.jobs = {job_id: _copy(job) for job_id, job in tables.jobs.items()}
         self.clients.engine = engine
         self.clients.seen_position = engine.state.position
+        self.clients.seen_jobs = set(tables.jobs)
 
     def _compare_with_replay(self) -> None:
-        """Fold all that was recorded anew: it must be the live state, indexes and all."""
-        engine = self.machine.engine
-        if engine is None:
-            return
-        state = State()
-        for position, body in enumerate(self.machine.bodies, start=1):
-            refold(state, decode(position, body))
-        if digest(state) != digest(engine.state):
-            raise Violation("a replay of the log gives another state than the live one")
-        wrong = differences(engine.state)
-        if wrong:
-            raise Violation(f"indexes differ from rebuilt ones: {wrong}")
+        machine = self.machine
+        machine.disk.heal()
+        if machine.engine is not None:
+            compare(machine.engine.state, machine.bodies, machine.disk, DATA)
 
     # -- the end
 
     def _heal(self) -> int:
         """Nothing breaks any more and workers work: every job must come to an end in bounded time."""
         machine = self.machine
-        machine.disk.fault = machine.disk.cut_at = None
+        machine.disk.heal()
         self._danger = 0.0
         start_us = self._engine().now_us()
         for queue in QUEUES:
@@ -274,16 +315,38 @@ class World:
         return op
 
     def _finish(self) -> str:
+        self._judge_retention()
         self._compare_with_replay()
         self.machine.close()
         bodies = self.machine.bodies
         verified = verify(DATA, disk=self.machine.disk)
-        if verified.records != len(bodies):
-            raise Violation(f"{len(bodies)} records were written, {verified.records} are there")
+        batches = Reader(DATA, self.machine.disk).entries(verified.first - 1)
+        if bodies[verified.first - 1 :] != [body for batch in batches for _, body in batch]:
+            raise Violation(f"{len(bodies)} records were written, not these: {verified}")
         if self._waiting:
             raise Violation(f"{len(self._waiting)} answers were never told")
         self.say(f"ended: {verified.records} records, chain {verified.chain_hex}")
         return verified.chain_hex
+
+    def _judge_retention(self) -> None:
+        """What is to go goes, within seconds."""
+        machine, engine = self.machine, self._engine()
+        machine.step_clock(machine.latest_us - machine.clock())
+        machine.loop.advance(3)
+        machine.check()
+        keep_us = self._policy.keep_finished_us
+        assert keep_us is not None
+        finished = [at for at, _ in engine.state.finished.in_order()]
+        late_us = engine.now_us() - keep_us - 3 * SECOND_US
+        if (
+            len(finished) > self._policy.keep_finished_jobs
+            or min(finished, default=late_us) < late_us
+        ):
+            raise Violation(f"{len(finished)} finished jobs are kept too long: {finished}")
+
+    def _log(self) -> FileLog:
+        assert self.machine.log is not None
+        return self.machine.log
 
     def _engine(self) -> Engine:
         assert self.machine.engine is not None

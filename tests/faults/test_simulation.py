@@ -19,6 +19,11 @@ _COUNTED = (
     "crashes",
     "starts",
     "records",
+    "snapshots",
+    "compressed",
+    "expired",
+    "retired",
+    "starts_from_snapshot",
 )
 
 
@@ -31,6 +36,7 @@ def test_no_seed_breaks_a_promise() -> None:
         longest_us = max(longest_us, run.healed_us)
     assert totals["unknown_happened"] > 0
     assert totals["crashes"] > SEEDS
+    assert min(totals[name] for name in _COUNTED) > 0
     report(
         "simulation",
         seeds=SEEDS,
