@@ -135,8 +135,4 @@ async def test_a_part_of_it_cannot_be_served(story: SimpleNamespace) -> None:
     assert (result.exit_code, str(segment) in result.stderr) == (1, True)
     assert not (story.to / "meta.json").exists()
     assert spoolog("log", "verify", "--data-dir", story.to).exit_code == 1
-    assert fork_again_is_refused(args)
-
-
-def fork_again_is_refused(args: tuple[object, ...]) -> bool:
-    return "not empty" in spoolog(*args).stderr
+    assert "not empty" in spoolog(*args).stderr
