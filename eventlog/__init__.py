@@ -71,7 +71,7 @@ lower bound of what must exist::
 `eventlog.tail`. Everything else is `LogDamaged`, and nothing is changed, until an operator gives up
 what is damaged and all behind it, see `eventlog.repair`, or all before where a snapshot holds what it
 came to, see `eventlog.drop`. A backup is a data directory of its own:
-see `eventlog.backup`.
+see `eventlog.backup`, and so is a fork, which ends earlier: see `eventlog.fork`.
 
 """
 

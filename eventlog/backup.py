@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from eventlog.checked import WholeLines, compare, is_whole, sealed, snapshot
-from eventlog.copy import UNFINISHED, chunks_of, put, sweep
+from eventlog.copy import Progress, chunks_of, put, sweep, until_steady
 from eventlog.directory import (
     Home,
     Identity,
@@ -29,7 +29,7 @@ from eventlog.directory import (
     survey,
 )
 from eventlog.disk import Disk, OsDisk
-from eventlog.errors import BackupRefused, LogDamaged, LogExpired
+from eventlog.errors import BackupRefused, LogDamaged
 from eventlog.frame import Start, start_line
 from eventlog.lineage import end_of_sealed, refuse_loss
 from eventlog.lock import alone
@@ -39,9 +39,6 @@ from eventlog.reader import Reader
 SNAPSHOTS_KEPT: Final = 2
 _SNAPSHOT_SUFFIX: Final = ".snap"
 _DIGITS: Final = 20
-
-Progress = Callable[[int, int], None]
-"""hears how many bytes of segments were copied, and of how many"""
 
 
 class Archived(Struct, frozen=True):
@@ -88,6 +85,15 @@ def archive(
         )
 
 
+def surveyed(disk: Disk, home: Home, cluster: str) -> tuple[list[SegmentInfo], Start | None]:
+    """Describe the segments, and where they begin at that moment."""
+    while True:
+        start = read_start(disk, home)
+        segments = survey(disk, home, cluster)
+        if read_start(disk, home) == start:
+            return segments, start
+
+
 def _refuse_place(disk: Disk, source: Home, target: Home, identity: Identity) -> None:
     inside, place = source.directory.resolve(), target.directory.resolve()
     if inside in (place, *place.parents):
@@ -126,27 +132,14 @@ class _Backup:
 
     def make(self, private: Sequence[str]) -> Archived:
         """Copy; look again and go on when a file has gone meanwhile: compressed, expired, pruned."""
-        while True:
-            listed = self._listing()
-            try:
-                return self._copy_all(private)
-            except (FileNotFoundError, LogDamaged, LogExpired):
-                if listed <= self._listing():
-                    raise
-
-    def _listing(self) -> set[Path]:
-        return {
-            directory / name
-            for directory in (self._source.log, self._source.snapshots)
-            for name in self._disk.names(directory)
-            if not name.endswith(UNFINISHED)
-        }
+        where = (self._source.log, self._source.snapshots)
+        return until_steady(self._disk, where, partial(self._copy_all, private))
 
     def _copy_all(self, private: Sequence[str]) -> Archived:
         # Looked at in this order, so that the log reaches as far as the mark and the snapshots.
         mark = read_mark(self._disk, self._source)[0]
         snapshots = _snapshots(self._disk, self._source)
-        self._segments, start = self._surveyed()
+        self._segments, start = surveyed(self._disk, self._source, self._cluster)
         self._follow(start)
         refuse_loss(self._disk, self._source, self._cluster, self._segments, self._target)
         self._prepare()
@@ -167,14 +160,6 @@ class _Backup:
             snapshots=len(_snapshots(self._disk, self._target)),
             bytes=self._bytes,
         )
-
-    def _surveyed(self) -> tuple[list[SegmentInfo], Start | None]:
-        """Describe the segments, and where they begin at that moment."""
-        while True:
-            start = read_start(self._disk, self._source)
-            segments = survey(self._disk, self._source, self._cluster)
-            if read_start(self._disk, self._source) == start:
-                return segments, start
 
     def _follow(self, start: Start | None) -> None:
         """Begin later when the source does so meanwhile, and what would lie between has expired."""

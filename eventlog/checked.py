@@ -9,12 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from eventlog.content import Archive
+from eventlog.content import Archive, Content
 from eventlog.copy import CHUNK_BYTES, chunks_of
 from eventlog.directory import Home, SegmentInfo
 from eventlog.disk import Disk
 from eventlog.errors import LogDamaged
-from eventlog.frame import Footer, chain_hex, parse_footer, unframed
+from eventlog.frame import Footer, parse_footer, parse_record, unframed
 from eventlog.mark import NO_MARK, Mark
 from eventlog.walker import Walker
 
@@ -117,15 +117,26 @@ class _Hashing:
 
 
 class WholeLines:
-    """Reads the whole lines of an unsealed segment, as far as it reached when it was described."""
+    """Reads the whole lines of a segment, as far as it reached when it was described.
+
+    With `upto`, nothing behind that position; without, the segment is an unsealed one.
+    """
 
     def __init__(
-        self, disk: Disk, home: Home, segments: list[SegmentInfo], segment: SegmentInfo
+        self,
+        disk: Disk,
+        home: Home,
+        segments: list[SegmentInfo],
+        segment: SegmentInfo,
+        *,
+        upto: int | None = None,
     ) -> None:
         self.end = NO_MARK
         """the last record that was read"""
         self._disk = disk
+        self._home = home
         self._size = segment.bytes
+        self._upto = upto
         self._walker = Walker(
             disk, home, segment.header.cluster, segment.base - 1, segments=segments
         )
@@ -140,14 +151,27 @@ class WholeLines:
     def __iter__(self) -> Iterator[bytes]:
         # A segment without records may have been replaced by a new writer's; one with records stays.
         walker, segment = self._walker, self._segment()
-        yield self._disk.read(segment.path, 0, segment.header_bytes)
+        yield Content(self._disk, self._home, segment.base).read(0, segment.header_bytes)
         while walker.segment is segment and walker.cursor is not None:
-            self.end = Mark(walker.cursor.position, chain_hex(walker.cursor.state))
-            yield b"\n".join(walker.raw) + b"\n"
-            if walker.cursor.offset >= self._size or not walker.next():
+            lines = self._wanted(walker.raw, walker.cursor.position)
+            record = parse_record(lines[-1])
+            assert record is not None  # it has been verified
+            self.end = Mark(record.position, record.chain)
+            yield b"\n".join(lines) + b"\n"
+            if (
+                record.position == self._upto
+                or walker.cursor.offset >= self._size
+                or not walker.next()
+            ):
                 break
-        # The copy must not know of records that a power loss can still take from the log.
-        self._disk.sync_path(segment.path)
+        if not segment.sealed:
+            # The copy must not know of records that a power loss can still take from the log.
+            self._disk.sync_path(segment.path)
+
+    def _wanted(self, lines: list[bytes], last: int) -> list[bytes]:
+        """Give those of the lines, which end at `last`, that are not behind what is wanted."""
+        surplus = 0 if self._upto is None else max(0, last - self._upto)
+        return lines[: len(lines) - surplus]
 
 
 def snapshot(disk: Disk, path: Path) -> Iterator[bytes]:

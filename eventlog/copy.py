@@ -6,13 +6,18 @@ in which order files must appear, is the caller's.
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from eventlog.disk import Disk, write_all
+from eventlog.errors import LogDamaged, LogExpired
 
 CHUNK_BYTES: Final = 1024 * 1024
 UNFINISHED: Final = ".tmp"
 """how the other name ends; what a crash leaves under one is of no use to anybody"""
+
+Progress = Callable[[int, int], None]
+"""hears how many bytes were copied, and of how many"""
+T = TypeVar("T")
 
 
 def put(
@@ -54,6 +59,27 @@ def chunks_of(disk: Disk, path: Path) -> Iterator[bytes]:
     while chunk := disk.read(path, offset, CHUNK_BYTES):
         yield chunk
         offset += len(chunk)
+
+
+def until_steady(disk: Disk, directories: Iterable[Path], copy: Callable[[], T]) -> T:
+    """Copy; look again when a file of these has gone meanwhile: compressed, expired, pruned."""
+    directories = tuple(directories)
+    while True:
+        listed = _listing(disk, directories)
+        try:
+            return copy()
+        except (FileNotFoundError, LogDamaged, LogExpired):
+            if listed <= _listing(disk, directories):
+                raise
+
+
+def _listing(disk: Disk, directories: Iterable[Path]) -> set[Path]:
+    return {
+        directory / name
+        for directory in directories
+        for name in disk.names(directory)
+        if not name.endswith(UNFINISHED)
+    }
 
 
 def sweep(disk: Disk, directory: Path) -> None:

@@ -63,6 +63,10 @@ class BackupRefused(LogError):
     """The directory cannot take a backup of this log without losing what it holds."""
 
 
+class ForkRefused(LogError):
+    """No fork of the log can be made in this directory, or of this position; nothing was changed."""
+
+
 class RepairRefused(LogError):
     """The log is not damaged there, or no cut would cure it; nothing was changed."""
 

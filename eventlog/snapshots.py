@@ -228,13 +228,18 @@ class SnapshotStore:
 
 
 def newest_sound(
-    store: SnapshotStore, on_damaged: Callable[[SnapshotDamaged], None]
+    store: SnapshotStore,
+    on_damaged: Callable[[SnapshotDamaged], None],
+    *,
+    upto: int | None = None,
 ) -> Iterator[Snapshot]:
-    """Give the snapshots whose content is as it was written, the newest first.
+    """Give the snapshots whose content is as it was written, not behind `upto`, the newest first.
 
     `on_damaged` hears of those that are passed over.
     """
     for position in store.positions():
+        if upto is not None and position > upto:
+            continue
         try:
             snapshot = store.open(position)
             store.check(snapshot)

@@ -8,7 +8,14 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from eventlog import LogDamaged, LogError, Snapshot, SnapshotStore, newest_sound
+from eventlog import (
+    LogDamaged,
+    LogError,
+    Snapshot,
+    SnapshotDamaged,
+    SnapshotStore,
+    newest_sound,
+)
 from projections.snapshot import SnapshotUnreadable, load
 from projections.state import State
 
@@ -29,8 +36,9 @@ def newest(
     *,
     last: int,
     upto: int | None = None,
+    since: int = 0,
 ) -> Restored:
-    """Load the newest snapshot that is sound and readable, not behind `upto`.
+    """Load the newest snapshot that is sound and readable, not behind `upto` nor before `since`.
 
     `last` is the last position of the log, and `state_after` gives its hash chain between segments.
 
@@ -43,13 +51,13 @@ def newest(
     def on_damaged(damaged: LogError) -> None:
         passed_over.append(str(damaged))
 
-    for snapshot in newest_sound(store, on_damaged):
+    for snapshot in newest_sound(store, on_damaged, upto=upto):
+        if snapshot.position < since:
+            break
         _check_history(snapshot, state_after, last)
-        if upto is not None and snapshot.position > upto:
-            continue
         try:
             tables = load(store.lines(snapshot))
-        except SnapshotUnreadable as unreadable:
+        except (SnapshotUnreadable, SnapshotDamaged) as unreadable:  # pruned meanwhile
             passed_over.append(f"the snapshot {snapshot.path} cannot be used: {unreadable}")
             continue
         return Restored(State(tables), snapshot, passed_over)

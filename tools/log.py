@@ -2,7 +2,7 @@
 
 How a record is chosen and worded stands in ``tools.lines``; what makes a log sound, in
 ``eventlog.verify``. The verbs that change or copy files stand in ``tools.logkeeping``,
-``tools.archive`` and ``tools.repair``.
+``tools.archive``, ``tools.fork`` and ``tools.repair``.
 """
 
 import time
@@ -19,6 +19,7 @@ from eventlog.frame import chain_hex
 from projections.moments import to_text
 from tools import logkeeping, output
 from tools.archive import archive
+from tools.fork import fork
 from tools.lines import Shown, Wanted, document, readable, select
 from tools.open import beginning, last_known
 from tools.options import Point, PointType, data_dir_option, json_option
@@ -39,6 +40,7 @@ def log() -> None:
 log.add_command(logkeeping.compress)
 log.add_command(logkeeping.expire)
 log.add_command(archive)
+log.add_command(fork)
 log.add_command(repair)
 
 

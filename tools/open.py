@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from eventlog import Entry, LogExpired, Reader, SnapshotStore, newest_sound
 from eventlog.recovery import Recovery
@@ -25,8 +25,8 @@ from tools.options import Point
 class Folded(Struct, frozen=True):
     """A state and what it was made of.
 
-    `began_at` is the position of the snapshot that it began with, where the log's beginning has
-    expired. `torn` is an unfinished last write behind it.
+    `began_at` is the position of the snapshot that it began with; 0 is the log's beginning. `torn`
+    is an unfinished last write behind it.
     """
 
     state: State
@@ -34,6 +34,13 @@ class Folded(Struct, frozen=True):
     events: int
     elapsed_us: int
     torn: Recovery | None
+    passed_over: tuple[str, ...] = ()
+    """snapshots that could not be used"""
+
+    @property
+    def records(self) -> int:
+        """How many records were folded."""
+        return self.state.position - self.began_at
 
 
 @contextmanager
@@ -90,10 +97,65 @@ def fold_log(
     """
     began_us = monotonic_us()
     state = _beginning_state(reader)
-    began_at = state.position
-    if until is not None and began_at and not until.includes(began_at, state.tables.at):
+    if until is not None and state.position and not _reaches(until, state):
         raise LogExpired(reader.first)
-    events = 0
+    return _fold_on(reader, state, began_us, until, progress, hashed=hashed, stops=stops)
+
+
+def fold_at(
+    reader: Reader, until: Point | None = None, progress: Callable[[int], None] | None = None
+) -> Folded:
+    """Fold the log up to and including `until`, from the nearest snapshot that is not behind it.
+
+    Without such a snapshot, it is folded from its beginning.
+
+    Raises:
+        LogDamaged, Undecodable: a record is not what was written; not one this version knows.
+        LogExpired: the records that lead there have expired, and no snapshot tells of them.
+
+    """
+    began_us = monotonic_us()
+    nearest = _nearest(reader, until)
+    folded = _fold_on(reader, nearest.state, began_us, until, progress)
+    return structs.replace(folded, passed_over=tuple(nearest.passed_over))
+
+
+def _nearest(reader: Reader, until: Point | None) -> restore.Restored:
+    """Load the newest snapshot that is not behind `until`; an empty state where there is none."""
+    store = SnapshotStore(reader.data_dir, reader.identity.cluster)
+    first = reader.first
+    # One that is made meanwhile would seem to be behind the end of the log.
+    upto = newest = max(store.positions(), default=0)
+    if until is not None and until.position is not None:
+        upto = min(upto, until.position)
+    while True:
+        restored = restore.newest(
+            store, reader.state_after, last=newest, upto=upto, since=first - 1
+        )
+        state = restored.state
+        if until is None or not state.position or _reaches(until, state):
+            break
+        upto = state.position - 1  # only what it holds tells of which time it is
+    if state.position < first - 1:
+        raise LogExpired(first)
+    return restored
+
+
+def _reaches(until: Point, state: State) -> bool:
+    return until.includes(state.position, state.tables.at)
+
+
+def _fold_on(
+    reader: Reader,
+    state: State,
+    began_us: int,
+    until: Point | None,
+    progress: Callable[[int], None] | None,
+    *,
+    hashed: bool = False,
+    stops: Mapping[int, Callable[[State], None]] = MappingProxyType({}),
+) -> Folded:
+    began_at, events = state.position, 0
     # A hash over a whole segment needs its first record, where a snapshot also ends.
     walker = reader.walk(began_at, hashed=hashed)
     with without_gc():

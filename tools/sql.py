@@ -23,7 +23,7 @@ from tools import output
 from tools.analytics import MEMORY_MIB, Answer, Warehouse, check, failures_of_a_query, warehouse
 from tools.facts import facts
 from tools.lines import Wanted
-from tools.open import fold_log, last_known
+from tools.open import fold_at, last_known
 from tools.options import Point, PointType, data_dir_option, json_option
 from tools.tables import EVENTS, JOBS, QUEUES, Table, jobs_in, queues_in
 
@@ -90,7 +90,7 @@ def _fill_state(store: Warehouse, reader: Reader, at: Point | None, *, with_jobs
     """Load what the log adds up to; give the position it holds for."""
     total = last_known(reader)
     with output.progress("folding", total) as advance:
-        state = fold_log(reader, at, lambda position: advance(position, total)).state
+        state = fold_at(reader, at, lambda position: advance(position, total)).state
     store.fill(JOBS, jobs_in(state) if with_jobs else ())
     store.fill(QUEUES, queues_in(state))
     return state.position

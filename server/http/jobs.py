@@ -8,9 +8,8 @@ from projections.decide.jobs import found
 from projections.entities import Job
 from projections.errors import BadRequest
 from projections.lifecycle import Status
-from projections.moments import to_us
 from projections.queries import jobs as queries
-from projections.queries.explain import explain as explain_job
+from projections.queries.listing import listing
 from projections.specs import (
     BatchStatusQuery,
     BulkJobs,
@@ -104,13 +103,13 @@ async def set_priority(call: Call) -> Answer:
 async def list_(call: Call) -> Answer:
     """Give a page of summaries; X-Has-More tells whether another follows."""
     asked = JOB_LIST.read(call.request)
-    return await _page(call, _filter(asked, asked.status))
+    return await _page(call, listing(asked, asked.status))
 
 
 async def list_dead(call: Call) -> Answer:
     """Give a page of dead letters; X-Has-More tells whether another follows."""
     asked = DEAD_LIST.read(call.request)
-    return await _page(call, _filter(asked, Status.DEADLETTER.value))
+    return await _page(call, listing(asked, Status.DEADLETTER.value))
 
 
 async def history(call: Call) -> Answer:
@@ -128,10 +127,8 @@ async def history(call: Call) -> Answer:
 
 async def explain(call: Call) -> Answer:
     """Tell why a job is where it is: what it waits for, who has it, how many are before it."""
-    engine, job = call.engine, _found(call)
-    now_us = engine.now_us()
-    made = explain_job(engine.state, job, now_us)
-    return await reply(call, explain_views.explanation(job, made, now_us, engine.state.position))
+    engine = call.engine
+    return await reply(call, explain_views.explained(engine.state, _found(call), engine.now_us()))
 
 
 async def stats(call: Call) -> Answer:
@@ -168,22 +165,3 @@ async def _page(call: Call, wanted: JobFilter) -> Answer:
 def _found(call: Call) -> Job:
     engine = call.engine
     return found(engine.state, call.caller, call.path("id"))
-
-
-def _filter(asked: DeadListQuery, statuses: str | None) -> JobFilter:
-    """Give what to look for (contract section 1.6): limits are clamped, unknown words ignored."""
-    limit = bounds.PAGE_JOBS_DEFAULT if asked.limit is None else asked.limit
-    return JobFilter(
-        queue_name=asked.queue_name,
-        statuses=frozenset(statuses.split(",")) if statuses else None,
-        tag=asked.tag,
-        q=asked.q,
-        job_type=asked.job_type,
-        contains=asked.contains,
-        created_after=None if asked.created_after is None else to_us(asked.created_after),
-        created_before=None if asked.created_before is None else to_us(asked.created_before),
-        order_by=asked.order_by or "created_at",
-        descending=(asked.order_dir or "desc").lower() != "asc",
-        limit=min(max(limit, 1), bounds.PAGE_JOBS_MAX),
-        offset=max(asked.offset or 0, 0),
-    )

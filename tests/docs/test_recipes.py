@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from eventlog import verify
-from tests.tools.workbench import ROOT, server
+from tests.tools.workbench import ROOT, ask, server
 
 TEXT: Final = (ROOT / "docs" / "operating.md").read_text()
 SERVE: Final = "spoolog serve --data-dir spoolog-data"
@@ -34,6 +34,21 @@ def run(script: str, directory: Path) -> str:
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
+
+
+def test_reading_the_past(tmp_path: Path) -> None:
+    look, fork = (
+        block.replace("2026-06-01T12:00:00Z", "3") for block in blocks("Reading the past")
+    )
+    with server(tmp_path / "spoolog-data") as (_, url):
+        made = ask(url, "POST", "/jobs", {"queue_name": "emails", "payload": 1})[1]
+        told = run(look.replace("JOB_ID", made["id"]), tmp_path)
+        assert told.count("position 3") == 4
+        before, last_line = fork.rstrip().rsplit("\n", 1)
+        assert last_line == "spoolog serve --data-dir then --port 8081"
+        assert "Sound" in run(before, tmp_path)
+    with server(tmp_path / "then") as (_, url):
+        assert ask(url, "GET", f"/jobs/{made['id']}")[1]["status"] == "pending"
 
 
 def test_backup_and_restore(tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ def test_wrong_use_exits_2(args: list[str]) -> None:
         ["replay"],
         ["export", "--format", "jsonl"],
         ["sql", "SELECT 1"],
+        ["state", "queues"],
+        ["explain", "x"],
     ],
 )
 def test_directory_without_a_log_exits_2_and_stays_untouched(

@@ -6,6 +6,7 @@ from projections.entities import Job
 from projections.lifecycle import Status
 from projections.moments import to_text, to_text_or_none
 from projections.queries import explain
+from projections.state import State
 from server.http.views.times import Time
 
 
@@ -41,8 +42,9 @@ class Explanation(Struct, frozen=True, kw_only=True):
     position: int
 
 
-def explanation(job: Job, made: explain.Explanation, now_us: int, position: int) -> Explanation:
-    """Give the explanation of a job at `now_us`, of the state at `position`."""
+def explained(state: State, job: Job, now_us: int) -> Explanation:
+    """Explain a job as it is in a state at `now_us`."""
+    made = explain.explain(state, job, now_us)
     line = made.line
     return Explanation(
         job_id=job.id,
@@ -55,7 +57,7 @@ def explanation(job: Job, made: explain.Explanation, now_us: int, position: int)
         last_claimed_at=to_text_or_none(made.last_claimed_at),
         active_workers=made.active_workers,
         explained_at=to_text(now_us),
-        position=position,
+        position=state.position,
     )
 
 
