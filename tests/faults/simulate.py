@@ -174,10 +174,11 @@ class World:
     def _tidy(self) -> None:
         """Have it done now, behind a seal perhaps, or within what the server does to the disk next."""
         rng, kind = self._rng, self.tidying.choose()
-        how = rng.choice(("sealed", "now", "within"))
+        how = rng.choice(("sealed", "now", "within", "within"))
         self.say(f"{kind}: {how}")
         if how == "within":
-            at_a_change(self.machine.disk, rng.randint(1, 20), lambda: self._tidy_now(kind))
+            self.machine.spawn(self._log().seal())
+            at_a_change(self.machine.disk, rng.randint(1, 8), partial(self._tidy_within, kind))
             return
         if how == "sealed":
             with suppress(LogError):
@@ -188,6 +189,11 @@ class World:
         machine = self.machine
         in_danger = self._rng.random() < self._danger * 3
         self.tidying.run(kind, machine.disk, machine.clock(), in_danger=in_danger)
+
+    def _tidy_within(self, kind: str) -> None:
+        self._tidy_now(kind)
+        if self._rng.random() < self._danger * 3:
+            raise PowerCut  # with the server's change not made, and the other's durable
 
     # -- mishaps
 
