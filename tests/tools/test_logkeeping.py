@@ -105,8 +105,9 @@ def test_damage_stops_compressing_and_is_told(story: SimpleNamespace) -> None:
 
 
 @pytest.fixture
-def covering(monkeypatch: pytest.MonkeyPatch) -> None:
+def covering(story: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let snapshots cover everything."""
+    (story.data_dir / "snapshots").mkdir()
     monkeypatch.setattr("server.housekeeping.covered_position", lambda _: 1_000_000)
 
 
