@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 EVERY_RECORDS: Final = 256
 """Places are so many records apart: reading one record costs reading that many at most."""
-PLACES_MAX: Final = 16_384
-"""of all segments, about 5 MB: then those of the segment that was used longest ago are forgotten"""
+PLACES_MAX: Final = 4_096
+"""of all segments, about 1 MB: then those of the segment that was used longest ago are forgotten"""
 
 
 class Place(NamedTuple):
