@@ -9,7 +9,6 @@ is ever lost by making it anew.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from msgspec import Struct
 
@@ -31,14 +30,12 @@ from eventlog.directory import (
 from eventlog.disk import Disk, OsDisk
 from eventlog.errors import BackupRefused, LogDamaged
 from eventlog.frame import Start, start_line
+from eventlog.home import snapshot_positions
 from eventlog.lineage import end_of_sealed, refuse_loss
 from eventlog.lock import alone
 from eventlog.mark import NO_MARK, Mark, slot
 from eventlog.reader import Reader
-
-SNAPSHOTS_KEPT: Final = 2
-_SNAPSHOT_SUFFIX: Final = ".snap"
-_DIGITS: Final = 20
+from eventlog.snapshots import KEPT
 
 
 class Archived(Struct, frozen=True):
@@ -138,7 +135,7 @@ class _Backup:
     def _copy_all(self, private: Sequence[str]) -> Archived:
         # Looked at in this order, so that the log reaches as far as the mark and the snapshots.
         mark = read_mark(self._disk, self._source)[0]
-        snapshots = _snapshots(self._disk, self._source)
+        snapshots = snapshot_positions(self._disk, self._source)
         self._segments, start = surveyed(self._disk, self._source, self._cluster)
         self._follow(start)
         refuse_loss(self._disk, self._source, self._cluster, self._segments, self._target)
@@ -147,8 +144,7 @@ class _Backup:
         end = self._copy_segments()
         if end.position < mark.position:
             raise self._lost_end(end, mark)
-        snapshots = [name for name in snapshots if int(name[:_DIGITS]) <= end.position]
-        self._copy_snapshots(snapshots[-SNAPSHOTS_KEPT:])
+        self._copy_snapshots([one for one in snapshots if one <= end.position][-KEPT:])
         if end.position:
             # The last word: from now on a copy that lost its end is known to be damaged.
             put(self._disk, self._target.mark, [slot(end)])
@@ -157,7 +153,7 @@ class _Backup:
             chain=end.chain.decode(),
             segments_copied=len(self._copied),
             segments_kept=len(bases(self._disk, self._target)) - len(self._copied),
-            snapshots=len(_snapshots(self._disk, self._target)),
+            snapshots=len(snapshot_positions(self._disk, self._target)),
             bytes=self._bytes,
         )
 
@@ -279,25 +275,15 @@ class _Backup:
             if self._progress is not None:
                 self._progress(self._bytes, max(self._bytes, self._bytes_planned))
 
-    def _copy_snapshots(self, names: list[str]) -> None:
-        disk, source, target = self._disk, self._source.snapshots, self._target.snapshots
-        if names and disk.make_directory(target):
-            disk.sync_directory(target.parent)
-        for name in names:
-            size = disk.size(source / name)
-            there = name in disk.names(target) and disk.size(target / name) == size
-            if self._check or not there:
-                put(disk, target / name, snapshot(disk, source / name))
-        for name in _snapshots(disk, self._target)[:-SNAPSHOTS_KEPT]:
-            disk.unlink(target / name)
-
-
-def _snapshots(disk: Disk, home: Home) -> list[str]:
-    return sorted(
-        name
-        for name in disk.names(home.snapshots)
-        if name.endswith(_SNAPSHOT_SUFFIX)
-        and len(name) == _DIGITS + len(_SNAPSHOT_SUFFIX)
-        and name[:_DIGITS].isascii()
-        and name[:_DIGITS].isdigit()
-    )
+    def _copy_snapshots(self, positions: list[int]) -> None:
+        disk, source, target = self._disk, self._source, self._target
+        if positions and disk.make_directory(target.snapshots):
+            disk.sync_directory(target.directory)
+        there = snapshot_positions(disk, target)
+        for position in positions:
+            ours, copy = source.snapshot(position), target.snapshot(position)
+            size = disk.size(ours)
+            if self._check or position not in there or disk.size(copy) != size:
+                put(disk, copy, snapshot(disk, ours))
+        for position in snapshot_positions(disk, target)[:-KEPT]:
+            disk.unlink(target.snapshot(position))

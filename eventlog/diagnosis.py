@@ -16,7 +16,15 @@ from eventlog.directory import SegmentInfo, load_segment
 from eventlog.disk import Disk
 from eventlog.errors import LogDamaged, SnapshotDamaged
 from eventlog.frame import Start, chain_hex, first_state, parse_footer, parse_header, parse_record
-from eventlog.home import UPGRADE, Home, base_of, bases, read_mark, read_start
+from eventlog.home import (
+    UPGRADE,
+    Home,
+    base_of,
+    bases,
+    read_mark,
+    read_start,
+    snapshot_positions,
+)
 from eventlog.mark import NO_MARK, Mark
 from eventlog.reader import Reader
 from eventlog.recovery import Recovery
@@ -236,9 +244,9 @@ def _cuts(
                 yield _cut(disk, error.file, kept=error.offset)
         elif error.file.name in disk.names(home.log) and error.offset < disk.size(error.file):
             yield _cut(disk, error.file, error.offset)
-    for number, name in _snapshots(disk, home):
-        if number >= position:
-            yield _cut(disk, home.snapshots / name)
+    for end in snapshot_positions(disk, home):
+        if end >= position:
+            yield _cut(disk, home.snapshot(end))
     yield from whole_segments(disk, home, later)
 
 
@@ -262,16 +270,9 @@ def whole_segments(disk: Disk, home: Home, of: list[int]) -> Iterator[Cut]:
 
 def snapshots_before(disk: Disk, home: Home, position: int) -> Iterator[Cut]:
     """Give the files of the snapshots that end before a position."""
-    for number, name in _snapshots(disk, home):
-        if number < position:
-            yield _cut(disk, home.snapshots / name)
-
-
-def _snapshots(disk: Disk, home: Home) -> Iterator[tuple[int, str]]:
-    for name in sorted(disk.names(home.snapshots)):
-        stem = name.removesuffix(_SNAPSHOT_SUFFIX)
-        if stem != name and stem.isascii() and stem.isdigit():
-            yield int(stem), name
+    for end in snapshot_positions(disk, home):
+        if end < position:
+            yield _cut(disk, home.snapshot(end))
 
 
 def _cut(disk: Disk, path: Path, offset: int = 0, kept: int = 0) -> Cut:

@@ -18,6 +18,7 @@ from eventlog.mark import Mark, parse_slots
 
 _PLAIN: Final = ".log"
 _ARCHIVE: Final = ".log.zst"
+_SNAPSHOT: Final = ".snap"
 _NAME_DIGITS: Final = 20
 EDGE_BYTES: Final = 4096
 """more than a header or a footer needs"""
@@ -42,6 +43,10 @@ class Home:
     def segment(self, base: int) -> Path:
         """Give the path of the segment that starts at `base`, as it is written."""
         return self.log / f"{base:0{_NAME_DIGITS}d}{_PLAIN}"
+
+    def snapshot(self, position: int) -> Path:
+        """Give the path of the snapshot of a position."""
+        return self.snapshots / f"{position:0{_NAME_DIGITS}d}{_SNAPSHOT}"
 
     def archive(self, base: int) -> Path:
         """Give the path of the same segment, compressed."""
@@ -137,10 +142,19 @@ def all_bases(disk: Disk, home: Home) -> list[int]:
 
 def base_of(name: str) -> int | None:
     """Give the first position of the segment that has a file of this name; None for other names."""
+    return _number_of(name) if name[_NAME_DIGITS:] in {_PLAIN, _ARCHIVE} else None
+
+
+def snapshot_positions(disk: Disk, home: Home) -> list[int]:
+    """List the positions of all complete snapshots, sound or not, in order."""
+    names = disk.names(home.snapshots)
+    found = (_number_of(name) for name in names if name[_NAME_DIGITS:] == _SNAPSHOT)
+    return sorted(position for position in found if position is not None)
+
+
+def _number_of(name: str) -> int | None:
     digits = name[:_NAME_DIGITS]
-    if name[_NAME_DIGITS:] not in {_PLAIN, _ARCHIVE} or not (digits.isascii() and digits.isdigit()):
-        return None
-    return int(digits)
+    return int(digits) if digits.isascii() and digits.isdigit() else None
 
 
 def segment_path(disk: Disk, home: Home, base: int) -> Path:

@@ -22,7 +22,7 @@ from msgspec import Meta, MsgspecError, Struct, field, json
 from eventlog.disk import Disk, OsDisk, write_all
 from eventlog.errors import SnapshotDamaged
 from eventlog.frame import Count, Hash, framed, unframed
-from eventlog.home import Home
+from eventlog.home import Home, snapshot_positions
 
 if TYPE_CHECKING:
     from hashlib import _Hash as HashObject
@@ -31,8 +31,6 @@ FORMAT: Final = 1
 KEPT: Final = 2
 """The newest, and the one before it for the day on which the newest is damaged."""
 
-_SUFFIX: Final = ".snap"
-_NAME_DIGITS: Final = 20
 _HEAD_MARK: Final = b"#snap "
 _END_MARK: Final = b"#end "
 _EDGE_BYTES: Final = 4096
@@ -91,10 +89,7 @@ class SnapshotStore:
 
     def positions(self) -> list[int]:
         """List the positions of what is there, sound or not, the newest first."""
-        names = self._disk.names(self.directory)
-        return sorted(
-            (int(name[:_NAME_DIGITS]) for name in names if is_snapshot(name)), reverse=True
-        )
+        return snapshot_positions(self._disk, self._home)[::-1]
 
     def open(self, position: int) -> Snapshot:
         """Describe the snapshot at a position.
@@ -103,7 +98,7 @@ class SnapshotStore:
             SnapshotDamaged: its head cannot be read, or is of another log.
 
         """
-        path = self._path(position)
+        path = self._home.snapshot(position)
         try:
             first, newline, _ = self._disk.read(path, 0, _EDGE_BYTES).partition(b"\n")
             size = self._disk.size(path)
@@ -170,7 +165,7 @@ class SnapshotStore:
         # before it could sync the name.
         disk.sync_directory(self._home.directory)
         self.sweep()
-        path = self._path(head.position)
+        path = self._home.snapshot(head.position)
         temporary = path.with_suffix(".tmp")
         first = framed(_HEAD_MARK + json.encode(head))
         fd = disk.create(temporary)
@@ -189,7 +184,7 @@ class SnapshotStore:
 
     def prune(self, keep: int = KEPT) -> list[Path]:
         """Remove all but the newest `keep`; give what was removed."""
-        gone = [self._path(position) for position in self.positions()[keep:]]
+        gone = [self._home.snapshot(position) for position in self.positions()[keep:]]
         if gone:
             self.sync_names()
         for path in gone:
@@ -208,9 +203,6 @@ class SnapshotStore:
         for name in self._disk.names(self.directory):
             if name.endswith(".tmp"):
                 self._disk.unlink(self.directory / name)
-
-    def _path(self, position: int) -> Path:
-        return self.directory / f"{position:0{_NAME_DIGITS}d}{_SUFFIX}"
 
     def _raw_lines(self, path: Path, offset: int) -> Iterator[bytes]:
         """Give all whole lines from an offset on; what is behind the last newline is no line."""
@@ -280,14 +272,3 @@ def _parse(line: bytes, mark: bytes, kind: type[T]) -> T | None:
     with suppress(MsgspecError, ValueError, RecursionError):
         return json.decode(rest[len(mark) :], type=kind)
     return None
-
-
-def is_snapshot(name: str) -> bool:
-    """Whether a file of this name is a complete snapshot, sound or not."""
-    digits = name[:_NAME_DIGITS]
-    return (
-        len(name) == _NAME_DIGITS + len(_SUFFIX)
-        and name.endswith(_SUFFIX)
-        and digits.isascii()
-        and digits.isdigit()
-    )

@@ -6,8 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from eventlog.disk import Disk
-from eventlog.home import Home, bases, read_start
-from eventlog.snapshots import is_snapshot
+from eventlog.home import Home, bases, read_start, snapshot_positions
 
 
 class Usage(Struct, frozen=True):
@@ -32,7 +31,7 @@ def usage(disk: Disk, home: Home) -> Usage:
     plain = [one for one, _ in names if one in present]
     compressed = [other for one, other in names if one not in present]
     compressed_bytes = _size(disk, home.log, compressed)
-    snapshots = [name for name in disk.names(home.snapshots) if is_snapshot(name)]
+    snapshots = [home.snapshot(position).name for position in snapshot_positions(disk, home)]
     start = read_start(disk, home)
     return Usage(
         first=1 if start is None else start.first,
