@@ -61,6 +61,17 @@ async def produce(url: str, count: int) -> int:
         return sum(await asyncio.gather(*(one(session, number) for number in range(count))))
 
 
+async def caught_up(consumer: Consumer, url: str) -> None:
+    """Wait until the consumer has all that the log holds now."""
+    async with (
+        aiohttp.ClientSession(headers=HEADERS) as session,
+        session.get(f"{url}/api/v1/log/stat") as answer,
+    ):
+        last = (await answer.json())["last"]
+    while consumer.after < last:  # noqa: ASYNC110 - what arrives is what is waited for
+        await asyncio.sleep(0.001)
+
+
 async def killed_at(child: Child, consumer: Consumer, position: int) -> None:
     """Kill the server in the middle of its work."""
     while consumer.after < position:  # noqa: ASYNC110 - what arrives is what is waited for
@@ -77,6 +88,8 @@ async def test_nothing_missed_nothing_twice(tmp_path: Path) -> None:
     with server(tmp_path, *OPTIONS) as (child, url):
         following = asyncio.create_task(consumer.follow(url))
         assert await produce(url, 20) == 20
+        # A stream ends with the server, wherever it is; a consumer would go on at the next one.
+        await caught_up(consumer, url)
         assert await asyncio.to_thread(child.end) == 0
         await following
     exported = spoolog("export", "--format", "jsonl", "--data-dir", tmp_path).stdout
