@@ -57,14 +57,7 @@ def expire(
         LogDamaged: the log is not sound enough to be cut; likewise.
 
     """
-    disk = disk or OsDisk()
-    home, cluster = Home(data_dir), Reader(data_dir, disk).identity.cluster
-    with keeping(disk, home, process_name()):
-        store = SnapshotStore(data_dir, cluster, disk)
-        covered = covered_position(store)
-        if covered and not dry_run:
-            store.sync_names()
-        return expire_log(disk, home, cluster, before=before, covered=covered, dry_run=dry_run)
+    return _expire(Reader(data_dir, disk), disk or OsDisk(), before, dry_run=dry_run)
 
 
 def expire_older(data_dir: Path, at_us: int, disk: Disk | None = None) -> Expired:
@@ -75,8 +68,28 @@ def expire_older(data_dir: Path, at_us: int, disk: Disk | None = None) -> Expire
 
     """
     reader = Reader(data_dir, disk)
-    covered = covered_position(SnapshotStore(data_dir, reader.identity.cluster, disk))
-    return expire(data_dir, before=min(first_at(reader, at_us), covered + 1), disk=disk)
+    before = first_at(reader, at_us)
+    return _expire(reader, disk or OsDisk(), before, as_covered=True)
+
+
+def _expire(
+    reader: Reader,
+    disk: Disk,
+    before: int,
+    *,
+    dry_run: bool = False,
+    as_covered: bool = False,
+) -> Expired:
+    """Remove what lies before a position; with `as_covered` no more of it than snapshots hold."""
+    home, cluster = Home(reader.data_dir), reader.identity.cluster
+    with keeping(disk, home, process_name()):
+        store = SnapshotStore(reader.data_dir, cluster, disk)
+        covered = covered_position(store)
+        if as_covered:
+            before = min(before, covered + 1)
+        if covered and not dry_run:
+            store.sync_names()
+        return expire_log(disk, home, cluster, before=before, covered=covered, dry_run=dry_run)
 
 
 def covered_position(store: SnapshotStore) -> int:
