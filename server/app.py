@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from aiohttp import web
 
@@ -31,46 +31,55 @@ Background = Callable[[], Coroutine[Any, Any, None]]
 """Starts what runs beside the requests, until it is cancelled."""
 
 
+class Beside(TypedDict, total=False):
+    """What a log on a disk brings with it; a log in memory has none of it."""
+
+    free_bytes: Callable[[], int]
+    """tells how much space the log's disk has left; it is called on a thread of its own"""
+    meter: LogMeter
+    """the one that the log tells of its batches"""
+    on_stuck: Callable[[float], None]
+    """hears when the disk has taken nothing for as long as the settings allow"""
+    snapshotter: Snapshotter
+    disk_use: DiskUse
+
+
 def build_app(
     engine: Engine,
     secret: bytes,
     settings: Settings = DEFAULTS,
-    *,
-    free_bytes: Callable[[], int] | None = None,
-    meter: LogMeter | None = None,
-    on_stuck: Callable[[float], None] | None = None,
-    snapshotter: Snapshotter | None = None,
-    disk_use: DiskUse | None = None,
+    **beside: Unpack[Beside],
 ) -> web.Application:
-    """Give an application that serves `engine`; `secret` keys the hashes of API keys.
-
-    `free_bytes` tells how much space the log's disk has left; it is called on a thread of its own.
-    `meter` is the one that the engine's log tells of its batches, if it does.
-    `on_stuck` hears when the disk has taken nothing for as long as the settings allow. `snapshotter`
-    and `disk_use` do their work beside the requests, where the log is on a disk.
-    """
+    """Give an application that serves `engine`; `secret` keys the hashes of API keys."""
     app = web.Application(
         client_max_size=bounds.BULK_BODY_BYTES_MAX,
         handler_args={"lingering_time": 0.0},  # answers see to bodies that nobody reads
     )
-    app[SERVICE] = service = Service(engine, secret, settings, described(), meter or LogMeter())
+    meter = beside.get("meter") or LogMeter()
+    app[SERVICE] = service = Service(engine, secret, settings, described(), meter)
     routes.register(app)
-    tasks: list[Background] = [
-        lambda: keep_time(engine),
-        lambda: watch_loop(service.lag),
-        lambda: watch_log(service.pressure, settings.stuck_disk_secs, on_stuck),
-    ]
-    if free_bytes is not None:
-        tasks.append(lambda: watch_space(service.pressure, free_bytes))
-    if snapshotter is not None:
-        service.snapshotter = snapshotter
-        tasks.append(snapshotter.keep)
-    if disk_use is not None:
-        service.disk_use = disk_use
-        tasks.append(disk_use.watch)
-    app.cleanup_ctx.append(partial(_background, tasks))
+    app.cleanup_ctx.append(partial(_background, _tasks(service, settings, beside)))
     app.on_shutdown.append(_drain)
     return app
+
+
+def _tasks(service: Service, settings: Settings, beside: Beside) -> list[Background]:
+    """Give what runs beside the requests."""
+    stuck_secs, on_stuck = settings.stuck_disk_secs, beside.get("on_stuck")
+    tasks: list[Background] = [
+        lambda: keep_time(service.engine),
+        lambda: watch_loop(service.lag),
+        lambda: watch_log(service.pressure, stuck_secs, on_stuck),
+    ]
+    if (free_bytes := beside.get("free_bytes")) is not None:
+        tasks.append(lambda: watch_space(service.pressure, free_bytes))
+    if (snapshotter := beside.get("snapshotter")) is not None:
+        service.snapshotter = snapshotter
+        tasks.append(snapshotter.keep)
+    if (disk_use := beside.get("disk_use")) is not None:
+        service.disk_use = disk_use
+        tasks.append(disk_use.watch)
+    return tasks
 
 
 async def serve(
@@ -80,11 +89,7 @@ async def serve(
     *,
     stop: asyncio.Event,
     on_listening: Callable[[str, int], None],
-    free_bytes: Callable[[], int] | None = None,
-    meter: LogMeter | None = None,
-    on_stuck: Callable[[float], None] | None = None,
-    snapshotter: Snapshotter | None = None,
-    disk_use: DiskUse | None = None,
+    **beside: Unpack[Beside],
 ) -> None:
     """Listen until `stop` is set, then drain: no more claims, running requests finish.
 
@@ -95,16 +100,7 @@ async def serve(
         Exception: whatever ended the timekeeper or a watch; the server does not run on without it.
 
     """
-    app = build_app(
-        engine,
-        secret,
-        settings,
-        free_bytes=free_bytes,
-        meter=meter,
-        on_stuck=on_stuck,
-        snapshotter=snapshotter,
-        disk_use=disk_use,
-    )
+    app = build_app(engine, secret, settings, **beside)
     runner = Runner(app, settings, handle_signals=False, shutdown_timeout=settings.drain_secs)
     await runner.setup()
     try:

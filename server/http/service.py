@@ -77,36 +77,43 @@ class Service:
         """Publish what others hold, one line each; docs/metrics.md tells what it means."""
         gauge = self.metrics.gauge
         gauge("spoolog_connections_open", "Connections open", lambda: self.traffic.connections)
-        gauge("spoolog_connections_refused", "Too many", lambda: self.traffic.turned_away)
-        gauge("spoolog_heads_late", "Cut off", lambda: self.traffic.late_heads)
-        gauge("spoolog_answers_unread", "Cut off", lambda: self.traffic.unread_aborts)
+        gauge("spoolog_connections_refused", "Turned away", lambda: self.traffic.turned_away)
+        gauge("spoolog_heads_late", "Heads too slow", lambda: self.traffic.late_heads)
+        gauge("spoolog_answers_unread", "Answers not read", lambda: self.traffic.unread_aborts)
         gauge("spoolog_claims_waiting", "Claims that wait for a job", lambda: len(self.waiting))
-
         for name, text, read in self._storage():
             gauge(name, text, read)
 
     def _storage(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
-        """Tell what is on disk, and what is kept in memory of what has ended."""
+        """Tell what is on disk."""
         yield "spoolog_disk_free_bytes", "Free space", lambda: self.pressure.free_bytes or 0
-        yield "spoolog_log_first_position", "First record there", lambda: self.disk_use.now.first
+        yield "spoolog_log_first_position", "First position there", lambda: self.disk_use.now.first
         yield "spoolog_log_segments", "Segments on disk", lambda: self.disk_use.now.segments
-        yield "spoolog_log_file_bytes", "The log on disk", lambda: self.disk_use.now.log_bytes
+        yield (
+            "spoolog_log_file_bytes",
+            "Size of the log on disk",
+            lambda: self.disk_use.now.log_bytes,
+        )
         yield (
             "spoolog_log_compressed_bytes",
-            "Compressed",
+            "Size of compressed segments",
             lambda: self.disk_use.now.compressed_bytes,
         )
         yield (
             "spoolog_quarantine_bytes",
-            "Cut from logs",
+            "Size of what was cut from logs",
             lambda: self.disk_use.now.quarantine_bytes,
         )
         yield "spoolog_snapshots", "Snapshots there", lambda: self.disk_use.now.snapshots
-        yield "spoolog_snapshot_bytes", "Their size", lambda: self.disk_use.now.snapshot_bytes
-        yield "spoolog_snapshot_position", "Of the newest", lambda: self.snapshotter.position
-        yield "spoolog_snapshot_age_seconds", "Of the newest", lambda: self.snapshotter.age_secs
-        yield "spoolog_snapshots_made", "Since the start", lambda: self.snapshotter.made
-        yield "spoolog_snapshots_failed", "Since the start", lambda: self.snapshotter.failures
+        yield (
+            "spoolog_snapshot_bytes",
+            "Size of all snapshots",
+            lambda: self.disk_use.now.snapshot_bytes,
+        )
+        yield "spoolog_snapshot_position", "Newest snapshot", lambda: self.snapshotter.position
+        yield "spoolog_snapshot_age_seconds", "Its age", lambda: self.snapshotter.age_secs
+        yield "spoolog_snapshots_made", "Made by this process", lambda: self.snapshotter.made
+        yield "spoolog_snapshots_failed", "Attempts in vain", lambda: self.snapshotter.failures
 
     def uptime_secs(self) -> int:
         """Whole seconds since the service was built."""
