@@ -29,8 +29,8 @@ from server.pressure import free_bytes_of
 from server.settings import Settings
 from server.snapshotter import Snapshotter, command_of
 from server.startup import Started, open_engine
+from spoolog.folding import without_gc
 from tools.announce import report_key, report_start
-from tools.open import without_gc
 from tools.options import settings_of, settings_options
 from tools.output import Misuse, Problem, note, progress
 

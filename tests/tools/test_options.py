@@ -10,7 +10,8 @@ from eventlog import SyncMode
 from projections.decide import Policy
 from server.duration import Duration
 from server.settings import Settings
-from tools.options import Point, PointType, env_name, setting_fields, settings_of, settings_options
+from spoolog.point import Point
+from tools.options import PointType, env_name, setting_fields, settings_of, settings_options
 from tools.serve import serve
 
 VALUES = {
