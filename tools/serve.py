@@ -23,6 +23,7 @@ from eventlog.disk import OsDisk
 from eventlog.home import Home
 from eventlog.usage import usage
 from projections.events import Undecodable
+from server.console import speaking
 from server.diskuse import DiskUse
 from server.mount import UnsafeFileSystem
 from server.pressure import free_bytes_of
@@ -135,18 +136,19 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
         if started.new_key is not None:
             report_key(started.new_key, settings.data_dir, f"http://{_reachable(host, port)}")
 
-    await serve_http(
-        started.engine,
-        settings,
-        started.secret,
-        stop=stop,
-        on_listening=on_listening,
-        meter=started.meter,
-        free_bytes=partial(free_bytes_of, settings.data_dir),
-        snapshotter=_snapshotter(started, settings),
-        disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
-        on_stuck=partial(die_stuck, settings.data_dir),
-    )
+    with speaking(settings.console, lambda: started.engine.state.position, sys.stderr):
+        await serve_http(
+            started.engine,
+            settings,
+            started.secret,
+            stop=stop,
+            on_listening=on_listening,
+            meter=started.meter,
+            free_bytes=partial(free_bytes_of, settings.data_dir),
+            snapshotter=_snapshotter(started, settings),
+            disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
+            on_stuck=partial(die_stuck, settings.data_dir),
+        )
     note("stopped")
 
 
