@@ -36,9 +36,17 @@ import { openScreen } from "./screen.js";
 import { adoptFromLink, begin, currentKey, end } from "./session.js";
 import { frame, signIn } from "./shell.js";
 import { applyTheme, nextTheme } from "./theme.js";
+import { view as deadletters } from "./views/deadletters.js";
 import { view as overview } from "./views/overview.js";
+import { view as queue } from "./views/queue.js";
+import { view as queues } from "./views/queues.js";
 
-const VIEWS = [overview];
+const VIEWS = [
+  overview,
+  queues,
+  queue,
+  deadletters,
+];
 const HOME = "#/overview";
 
 /** All that changes: the client of this session, the screen, and its address. */

@@ -51,7 +51,9 @@ export function bars({ title, entries, show }) {
 
 function pointsOf(values, max) {
   const step = values.length > 1 ? WIDTH / (values.length - 1) : 0;
-  return values.map((value, index) => `${round(index * step)},${round(HEIGHT - 1 - (value / max) * (HEIGHT - 4))}`).join(" ");
+  const points = values.map((value, index) => (
+    value === null ? null : `${round(index * step)},${round(HEIGHT - 1 - (value / max) * (HEIGHT - 4))}`));
+  return points.filter(Boolean).join(" ");
 }
 
 /** The least of 1, 2, 5, 10, … that nothing exceeds. */

@@ -42,7 +42,12 @@ export function field({ name, label, help, ...props }) {
 function open(title, content, wide = false) {
   const box = h("dialog", { class: wide ? "wide" : null, "aria-labelledby": "dialog-title" },
     h("h2", { id: "dialog-title" }, title), content);
-  box.addEventListener("close", () => box.remove());
+  const leave = () => box.close();
+  window.addEventListener("hashchange", leave);
+  box.addEventListener("close", () => {
+    window.removeEventListener("hashchange", leave);
+    box.remove();
+  });
   document.body.append(box);
   box.showModal();
   return box;

@@ -1,5 +1,6 @@
 /** What stands where there is nothing to show: still loading, empty, refused, out of date. */
 
+import { isAborted } from "../api.js";
 import { h } from "../dom.js";
 import { clock } from "../format.js";
 
@@ -29,4 +30,14 @@ export function stale(error, loadedAt, retry) {
   return h("div", { key: "stale", class: "notice bad", role: "status" },
     h("span", {}, `${error.message} What you see is from ${clock(loadedAt)}.`),
     h("button", { type: "button", class: "small", on: { click: () => retry() } }, "Try now"));
+}
+
+/** A part that the rest of a screen can do without: gives `{value}` or `{error}`. */
+export async function optional(asked) {
+  try {
+    return { value: await asked };
+  } catch (error) {
+    if (isAborted(error)) throw error;
+    return { error };
+  }
 }
