@@ -4,6 +4,7 @@ const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const ONE_PLACE = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const TWO_PLACES = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const HOUR_MINUTE = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
 const DATE_AND_CLOCK = new Intl.DateTimeFormat("en-CA", {
   year: "numeric", month: "2-digit", day: "2-digit",
   hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
@@ -68,6 +69,11 @@ export function bytes(value) {
 /** The local time of day of a moment. */
 export function clock(moment) {
   return isMissing(moment) ? NOTHING : CLOCK.format(new Date(moment));
+}
+
+/** The same without seconds. */
+export function hourMinute(moment) {
+  return isMissing(moment) ? NOTHING : HOUR_MINUTE.format(new Date(moment));
 }
 
 /** The local date and time of a moment. */

@@ -19,7 +19,7 @@ export function lines({ title, times, series, show, showTime, last = null }) {
   },
   [0.25, 0.5, 0.75].map((at) => s("line", { class: "grid", x1: 0, x2: WIDTH, y1: at * HEIGHT, y2: at * HEIGHT })),
   series.map(({ name, values, tone }) => s("polyline", { key: name, class: `tone-${tone}`, points: pointsOf(values, max) })),
-  s("line", { class: "cursor", x1: -9, x2: -9, y1: 0, y2: HEIGHT }));
+  s("line", { class: "cursor off", x1: 0, x2: 0, y1: 0, y2: HEIGHT }));
   const point = (event) => follow(event.currentTarget, { at: shareOf(event), times, series, show, showTime, last });
   const leave = (event) => follow(event.currentTarget, { at: null, times, series, show, showTime, last });
   return h("figure", { class: "chart", on: { pointermove: point, pointerleave: leave } },
@@ -72,8 +72,9 @@ function shareOf(event) {
 /** Show the values where the pointer is; the latest when it is nowhere. */
 function follow(figure, { at, times, series, show, showTime }) {
   const index = at === null ? times.length - 1 : Math.round(at * (times.length - 1));
-  const x = at === null ? -9 : round((index / Math.max(1, times.length - 1)) * WIDTH);
+  const x = round((index / Math.max(1, times.length - 1)) * WIDTH);
   const cursor = figure.querySelector(".cursor");
+  cursor.classList.toggle("off", at === null);
   cursor.setAttribute("x1", x);
   cursor.setAttribute("x2", x);
   figure.querySelector(".chart-at").textContent = at === null ? "" : showTime(times[index]);

@@ -11,10 +11,10 @@ const NUMBERS = [
   { name: "rate_limit", label: "Rate limit, jobs a second", min: 1, max: 100_000, empty: true, help: "Empty: none." },
 ];
 const SETTINGS = [
-  { name: "concurrency_limit", label: "Jobs that may run at once", min: 1, max: 100_000, help: "Empty: as many as there are workers." },
-  { name: "retry_base_secs", label: "Wait before the first retry, seconds", min: 0, max: 31_536_000, step: "any", help: "Doubled with each retry. Empty: the server's." },
-  { name: "retry_cap_secs", label: "Longest wait before a retry, seconds", min: 0, max: 31_536_000, step: "any", help: "Empty: the server's." },
-  { name: "retry_jitter", label: "Share of a wait taken off at random", min: 0, max: 1, step: "any", help: "0 to 1. Empty: the server's." },
+  { name: "concurrency_limit", label: "Concurrency limit, jobs", min: 1, max: 100_000, help: "That may run at once. Empty: none." },
+  { name: "retry_base_secs", label: "First retry wait, seconds", min: 0, max: 31_536_000, step: "any", help: "Doubled with each retry. Empty: the server's." },
+  { name: "retry_cap_secs", label: "Longest retry wait, seconds", min: 0, max: 31_536_000, step: "any", help: "Empty: the server's." },
+  { name: "retry_jitter", label: "Retry jitter", min: 0, max: 1, step: "any", help: "The share of a wait, 0 to 1, taken off at random. Empty: the server's." },
 ];
 
 /** The form, in its panel. */

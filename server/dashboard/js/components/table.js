@@ -2,7 +2,8 @@
  * Tables: sortable, with rows that can be selected, and a caption for who does not see them.
  *
  * A column: {key, label, cell: (row) => nodes, numeric?, sort? (it can be sorted by),
- * minor? (left out on a phone)}.
+ * minor? (left out on a phone), wide? (a line of its own there), last? (at its end)}. On a phone
+ * a row is a card; the roles are there because its cells are then no table to the browser.
  */
 
 import { h } from "../dom.js";
@@ -10,12 +11,13 @@ import { h } from "../dom.js";
 /** A table; `sort` is {by, descending}, `onSort(by, descending)`; `selection` is a Set of row keys. */
 export function table({ caption, columns, rows, rowKey, sort, onSort, selection, onSelect, nothing }) {
   if (rows.length === 0 && nothing) return nothing;
-  const head = h("tr", {},
-    selection && h("th", { class: "pick", scope: "col" }, pickAll(rows.map(rowKey), selection, onSelect)),
+  const head = h("tr", { role: "row" },
+    selection && h("th", { class: "pick", scope: "col", role: "columnheader" }, pickAll(rows.map(rowKey), selection, onSelect)),
     columns.map((column) => heading(column, sort, onSort)));
   const body = rows.map((row) => line(row, { key: rowKey(row), columns, selection, onSelect }));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    h("table", {}, h("caption", { class: "hidden" }, caption), h("thead", {}, head), h("tbody", {}, body)));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${caption}, table` },
+    h("table", { class: "cards", role: "table" }, h("caption", { class: "hidden" }, caption),
+      h("thead", { role: "rowgroup" }, head), h("tbody", { role: "rowgroup" }, body)));
 }
 
 /** Rows in the order that `sort` asks for; `values` gives what to compare, by column. */
@@ -43,18 +45,21 @@ function heading(column, sort, onSort) {
   const isSorted = sort?.by === column.key;
   const order = sort?.descending ? "descending" : "ascending";
   const classes = classesOf(column);
-  if (!column.sort || !onSort) return h("th", { key: column.key, scope: "col", class: classes }, column.label);
+  if (!column.sort || !onSort) return h("th", { key: column.key, scope: "col", role: "columnheader", class: classes }, column.label);
   const turn = () => onSort(column.key, isSorted ? !sort.descending : Boolean(column.numeric));
-  return h("th", { key: column.key, scope: "col", class: classes, "aria-sort": isSorted ? order : "none" },
+  return h("th", { key: column.key, scope: "col", role: "columnheader", class: classes, "aria-sort": isSorted ? order : "none" },
     h("button", { type: "button", class: "sort", on: { click: turn } },
       column.label, h("span", { class: "arrow", "aria-hidden": "true" }, isSorted ? (sort.descending ? "↓" : "↑") : "")));
 }
 
 function line(row, { key, columns, selection, onSelect }) {
   const picked = selection?.has(key);
-  return h("tr", { key, class: picked ? "picked" : null },
-    selection && h("td", { class: "pick" }, pick(key, selection, onSelect)),
-    columns.map((column) => h("td", { key: column.key, class: classesOf(column) }, column.cell(row))));
+  const cell = (column) => h("td", {
+    key: column.key, role: "cell", class: classesOf(column), "data-label": column.label,
+  }, column.cell(row));
+  return h("tr", { key, role: "row", class: picked ? "picked" : null },
+    selection && h("td", { class: "pick", role: "cell" }, pick(key, selection, onSelect)),
+    columns.map(cell));
 }
 
 function pick(key, selection, onSelect) {
@@ -80,6 +85,6 @@ function toggled(selection, keys, on) {
   return changed;
 }
 
-function classesOf({ numeric, minor, wide }) {
-  return [numeric && "number", minor && "minor", wide && "wide"].filter(Boolean).join(" ") || null;
+function classesOf({ numeric, minor, wide, last }) {
+  return [numeric && "number", minor && "minor", wide && "wide", last && "last"].filter(Boolean).join(" ") || null;
 }

@@ -6,7 +6,7 @@ import { facts, panel } from "../components/panel.js";
 import { glanceTable } from "../components/queuetable.js";
 import { empty } from "../components/states.js";
 import { h } from "../dom.js";
-import { ago, bytes, compact, count, dateTime, duration, millis, number, percent, rate } from "../format.js";
+import { ago, bytes, compact, count, dateTime, duration, millis, number, percent, rate, shortId } from "../format.js";
 import { href } from "../router.js";
 import { verdicts } from "./verdicts.js";
 
@@ -54,7 +54,7 @@ function paused({ paused: queues }, ctx) {
   if (queues.length === 0) return null;
   return panel({ title: `Paused: ${count(queues.length, "queue")}`, id: "paused" },
     h("ul", { class: "stack" }, queues.map(({ queue, by, reason, since }) => h("li", { key: queue, class: "notice warn" },
-      h("span", {}, h("a", { href: href(["queues", queue]) }, queue), " by ", h("code", {}, by ?? "unknown"),
+      h("span", {}, h("a", { href: href(["queues", queue]) }, queue), " by ", h("code", { title: by }, shortId(by ?? "unknown")),
         reason && [": ", reason]),
       h("span", { class: "dim", title: dateTime(since) }, ago(since, ctx.now()))))));
 }

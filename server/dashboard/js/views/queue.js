@@ -7,7 +7,7 @@ import { confirmDialog, field } from "../components/dialog.js";
 import { optional } from "../components/states.js";
 import { tabs } from "../components/tabs.js";
 import { h } from "../dom.js";
-import { ago, dateTime, number } from "../format.js";
+import { ago, dateTime, number, shortId } from "../format.js";
 import { href } from "../router.js";
 import { queueFigures } from "./queuefigures.js";
 
@@ -68,7 +68,7 @@ function headline({ queue }, ctx) {
 
 function why({ paused_by: by, paused_at: since, paused_reason: reason }, ctx) {
   return h("span", { title: dateTime(since) },
-    "by ", h("code", {}, by ?? "unknown"), " ", ago(since, ctx.now()), reason ? `: ${reason}` : "");
+    "by ", h("code", { title: by }, shortId(by ?? "unknown")), " ", ago(since, ctx.now()), reason ? `: ${reason}` : "");
 }
 
 async function pause(ctx) {

@@ -4,18 +4,17 @@ import { lines } from "../components/chart.js";
 import { figure, figures, panel } from "../components/panel.js";
 import { empty, problem } from "../components/states.js";
 import { h } from "../dom.js";
-import { ago, clock, dateTime, duration, millis, number, rate } from "../format.js";
+import { ago, clock, count, hourMinute, duration, millis, number, rate } from "../format.js";
 
 const SPANS = [["900", "15 min"], ["3600", "1 h"], ["86400", "24 h"]];
 const SPAN_SECS = "3600";
 const MINUTE_SECS = 60;
-const DAY_SECS = 86_400;
 
 /** All of them. */
 export function queueFigures({ stats, glance, series, timings }, ctx) {
   return [
     panel({ title: "Now", id: "now" }, now(stats, glance, ctx)),
-    panel({ title: "Over time", id: "series", aside: spans(ctx) }, series.error ? problem(series.error) : charts(series.value, ctx)),
+    panel({ title: "Over time", id: "series", aside: spans(ctx) }, series.error ? problem(series.error) : charts(series.value)),
     panel({ title: "How long it takes", id: "timings" }, timings.error ? problem(timings.error) : durations(timings.value)),
   ];
 }
@@ -25,7 +24,7 @@ function now(stats, glance, ctx) {
   return figures(
     figure({ label: "Pending", value: number(stats.pending_jobs) }),
     figure({ label: "Scheduled", value: number(stats.scheduled_jobs) }),
-    figure({ label: "Running", value: number(stats.processing_jobs), note: `${number(stats.active_workers)} active workers` }),
+    figure({ label: "Running", value: number(stats.processing_jobs), note: count(stats.active_workers, "active worker") }),
     glance && figure({ label: "Oldest claimable", value: duration(oldest), tone: oldest >= MINUTE_SECS ? "warn" : null }),
     glance && figure({ label: "Dead letters", value: number(glance.deadletter), tone: glance.deadletter > 0 ? "bad" : null }),
     figure({ label: "In", value: rate(stats.enqueued_per_minute), note: "a minute" }),
@@ -42,11 +41,11 @@ function spans(ctx) {
   }, label)));
 }
 
-function charts({ points, step_secs: step }, ctx) {
+function charts({ points, step_secs: step }) {
   if (points.length < 2) return empty("Nothing to draw yet", "The lines begin when there are two points.");
   const times = points.map(({ at }) => at);
   const perMinute = (name) => points.map((point) => (point[name] * MINUTE_SECS) / step);
-  const showTime = Number(ctx.query.since ?? SPAN_SECS) >= DAY_SECS ? dateTime : clock;
+  const showTime = step >= MINUTE_SECS ? hourMinute : clock;
   return h("div", { class: "columns" },
     lines({
       title: "Jobs there", times, show: number, showTime,
