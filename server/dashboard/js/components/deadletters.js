@@ -60,6 +60,6 @@ function columns({ queue_name: ofOne }, ctx) {
     { key: "retry_count", label: "Retries", numeric: true, sort: true, minor: true, cell: (job) => `${job.retry_count} of ${job.max_retries}` },
     { key: "updated_at", label: "Last attempt", numeric: true, sort: true, cell: ({ started_at: at }) => h("span", { title: dateTime(at) }, ago(at, ctx.now())) },
     { key: "created_at", label: "Created", numeric: true, sort: true, minor: true, cell: ({ created_at: at }) => h("span", { title: dateTime(at) }, ago(at, ctx.now())) },
-    { key: "retry", label: "", last: true, cell: ({ id }) => h("button", { type: "button", class: "small", "aria-label": `Retry job ${id}`, on: { click: () => retry({ job_ids: [id] }, ctx) } }, "Retry") },
+    { key: "retry", label: "Action", last: true, cell: ({ id }) => h("button", { type: "button", class: "small", "aria-label": `Retry job ${id}`, on: { click: () => retry({ job_ids: [id] }, ctx) } }, "Retry") },
   ].filter(Boolean);
 }

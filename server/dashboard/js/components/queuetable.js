@@ -8,7 +8,7 @@ import { empty } from "./states.js";
 import { table } from "./table.js";
 
 const COLUMNS = [
-  { key: "name", label: "Queue", sort: true, cell: (queue) => h("a", { href: href(["queues", queue.name]) }, queue.name) },
+  { key: "name", label: "Queue", sort: true, head: true, cell: (queue) => h("a", { href: href(["queues", queue.name]) }, queue.name) },
   { key: "paused", label: "State", sort: true, cell: ({ paused }) => badge(paused ? "paused" : "running") },
   { key: "pending", label: "Pending", numeric: true, sort: true, cell: ({ pending }) => compact(pending) },
   { key: "scheduled", label: "Scheduled", numeric: true, sort: true, minor: true, cell: ({ scheduled }) => compact(scheduled) },

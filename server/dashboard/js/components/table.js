@@ -2,8 +2,9 @@
  * Tables: sortable, with rows that can be selected, and a caption for who does not see them.
  *
  * A column: {key, label, cell: (row) => nodes, numeric?, sort? (it can be sorted by),
- * minor? (left out on a phone), wide? (a line of its own there), last? (at its end)}. On a phone
- * a row is a card; the roles are there because its cells are then no table to the browser.
+ * minor? (left out on a phone), head? (a line's beginning there), wide? (a line of its
+ * own), last? (at its end)}. On a phone a row is a card; the roles are there because its cells are
+ * then no table to the browser.
  */
 
 import { h } from "../dom.js";
@@ -85,6 +86,6 @@ function toggled(selection, keys, on) {
   return changed;
 }
 
-function classesOf({ numeric, minor, wide, last }) {
-  return [numeric && "number", minor && "minor", wide && "wide", last && "last"].filter(Boolean).join(" ") || null;
+function classesOf({ numeric, minor, wide, head, last }) {
+  return [head && "head", numeric && "number", minor && "minor", wide && "wide", last && "last"].filter(Boolean).join(" ") || null;
 }

@@ -30,7 +30,12 @@ function now(stats, glance, ctx) {
     figure({ label: "In", value: rate(stats.enqueued_per_minute), note: "a minute" }),
     figure({ label: "Out", value: rate(stats.throughput_per_minute), note: "a minute" }),
     figure({ label: "Ended in 24 h", value: number(stats.completed_jobs_24h), note: `${number(stats.failed_jobs_24h)} failed` }),
-    figure({ label: "Last claim", value: stats.last_claimed_at ? ago(stats.last_claimed_at, ctx.now()) : "never" }));
+    lastClaim(stats.last_claimed_at, ctx));
+}
+
+function lastClaim(at, ctx) {
+  if (at === null) return figure({ label: "Last claim", value: "never" });
+  return figure({ label: "Last claim", value: clock(at), note: ago(at, ctx.now()) });
 }
 
 function spans(ctx) {
