@@ -86,7 +86,8 @@ function morph(live, fresh) {
   listen(live, fresh.spoologHandlers ?? live.spoologHandlers ?? {});
   morphChildren(live, fresh);
   for (const name of CONTROLLED) if (live[name] !== fresh[name]) live[name] = fresh[name];
-  if (valueChanged && fresh.hasAttribute("data-value")) live.value = fresh.getAttribute("data-value");
+  const typing = live === document.activeElement;
+  if (valueChanged && !typing && fresh.hasAttribute("data-value")) live.value = fresh.getAttribute("data-value");
 }
 
 function morphAttributes(live, fresh) {

@@ -19,7 +19,8 @@
  *   api      the client (api.js); pass `signal` to every request of `load`
  *   params, query   parts of the address; `query` is the place of filters, orders and tabs,
  *            so that a link shows the same
- *   go(patch)       change the query (null removes), which loads again
+ *   go(patch)       change the query (null removes), which loads again; with {replace: true} the
+ *                   way back skips what was there, as for every letter of a search
  *   ui, set(patch)  what belongs to this visit only, such as a selection; set renders again
  *   reload()        load again now
  *   act(what, work) do something: say so in a toast, show a refusal, and load again

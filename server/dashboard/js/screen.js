@@ -8,6 +8,7 @@ import { ApiError, isAborted } from "./api.js";
 import { loading, problem, stale } from "./components/states.js";
 import { toast } from "./components/toast.js";
 import { update } from "./dom.js";
+import { href, parsed } from "./router.js";
 
 const PATIENCE_MS = 250;
 const BACKOFF_MS_MAX = 30_000;
@@ -32,7 +33,7 @@ export function openScreen(view, { api, params, query }, root) {
       Object.assign(ctx.ui, patch);
       draw();
     },
-    go: (patch) => goTo({ ...ctx.query, ...patch }),
+    go: (patch, { replace = false } = {}) => goTo({ ...ctx.query, ...patch }, replace),
     act: (what, work) => act(what, work, load),
   };
 
@@ -100,11 +101,10 @@ export function openScreen(view, { api, params, query }, root) {
   };
 }
 
-function goTo(query) {
-  const [path] = location.hash.split("?", 1);
-  const wanted = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  const text = new URLSearchParams(wanted.map(([name, value]) => [name, String(value)])).toString();
-  location.hash = text ? `${path}?${text}` : path;
+function goTo(query, replace) {
+  const wanted = href(parsed(location.hash).parts, query);
+  if (replace) location.replace(wanted);
+  else location.hash = wanted;
 }
 
 async function act(what, work, reload) {

@@ -33,9 +33,14 @@ export function deadLetters({ items, hasMore }, { filter, ctx, aside }) {
       sort: sortOf(ctx.query.order, NEWEST_FIRST),
       onSort: (by, descending) => ctx.go({ order: `${descending ? "-" : ""}${by}`, offset: null }),
       selection, onSelect: (changed) => ctx.set({ selection: changed }),
-      nothing: empty("No dead letters", "Jobs that are out of retries come here."),
+      nothing: nothing(filter, offset),
     }),
     pager({ offset, limit: LIMIT, shown: items.length, hasMore, onPage: (to) => ctx.go({ offset: to || null }) }));
+}
+
+function nothing({ queue_name: _ofOne, ...narrower }, offset) {
+  if (offset > 0 || Object.keys(narrower).length > 0) return empty("No dead letter matches");
+  return empty("No dead letters", "Jobs that are out of retries come here.");
 }
 
 function bulk(selection, filter, ctx) {

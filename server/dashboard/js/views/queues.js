@@ -31,7 +31,7 @@ export const view = {
 };
 
 function search(ctx) {
-  const input = (event) => ctx.go({ q: event.currentTarget.value });
+  const input = (event) => ctx.go({ q: event.currentTarget.value }, { replace: true });
   return h("input", {
     id: "queue-filter", type: "search", placeholder: "Filter by name", "aria-label": "Filter queues by name",
     value: ctx.query.q ?? "", on: { input },
