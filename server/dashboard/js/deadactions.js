@@ -31,9 +31,14 @@ export async function inspect(id, ctx) {
     toast(error.message, { error });
     return;
   }
-  showDialog({ title: "Dead letter", wide: true, body: [
+  const again = () => {
+    close();
+    retry({ job_ids: [id] }, ctx);
+  };
+  const close = showDialog({ title: "Dead letter", wide: true, body: [
     h("div", { class: "row" }, badge(job.status), copyable(job.id),
-      h("a", { href: href(["jobs", job.id]) }, "The whole job and its history")),
+      h("a", { href: href(["jobs", job.id]) }, "The whole job and its history"),
+      job.status === "deadletter" && h("button", { type: "button", on: { click: again } }, "Retry")),
     job.last_error && h("div", { class: "error-text", tabindex: "0", role: "region", "aria-label": "Last error" }, job.last_error),
     facts([
       ["Queue", h("a", { href: href(["queues", job.queue_name]) }, job.queue_name)],

@@ -70,6 +70,7 @@ function start() {
 function showSignIn(problem = null) {
   document.title = "Sign in – Spoolog";
   update(app, signIn({ problem, onKey: tryKey }));
+  document.getElementById("key").focus();
 }
 
 async function tryKey(key) {

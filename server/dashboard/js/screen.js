@@ -40,6 +40,7 @@ export function openScreen(view, { api, params, query }, root) {
   const draw = () => {
     if (closed) return;
     root.setAttribute("aria-busy", String(data === undefined && !error));
+    root.classList.toggle("old", error !== null);
     if (data === undefined) {
       update(root, error ? problem(error, load) : loading());
       return;

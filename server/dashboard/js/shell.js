@@ -41,7 +41,7 @@ export function signIn({ problem, onKey }) {
     h("form", { on: { submit } },
       h("label", { for: "key" }, "API key"),
       h("input", {
-        id: "key", name: "key", type: "password", required: true, autofocus: true,
+        id: "key", name: "key", type: "password", required: true,
         autocomplete: "current-password", spellcheck: "false", "aria-describedby": "key-help",
       }),
       h("p", { id: "key-help", class: "dim" },

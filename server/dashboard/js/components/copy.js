@@ -15,5 +15,5 @@ export function copyable(text, shown = text) {
   };
   return h("span", { class: "copyable" },
     h("code", { title: text }, shown),
-    h("button", { type: "button", class: "quiet small", "aria-label": `Copy ${text}`, title: "Copy", on: { click: copy } }, "⧉"));
+    h("button", { type: "button", class: "quiet small", "aria-label": `Copy ${text}`, on: { click: copy } }, "Copy"));
 }
