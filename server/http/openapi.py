@@ -64,6 +64,8 @@ _EVERYWHERE: Final = [name for name in _HEADERS if name not in _SOMEWHERE]
 _WAIT: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INSUFFICIENT_STORAGE)
 _PATH: Final[Mapping[str, dict[str, Any]]] = {
     "id": {"type": "string", "minLength": 1},
+    "file": {"type": "string", "minLength": 1},
+    "folder": {"type": "string", "minLength": 1},
     "name": {
         "type": "string",
         "minLength": 1,

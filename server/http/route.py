@@ -39,6 +39,11 @@ class Route(Struct, frozen=True, kw_only=True):
     headers: tuple[str, ...] = ()
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods it takes: probes and browsers may ask what is open by HEAD as well."""
+        return (self.method, "HEAD") if self.open and self.method == "GET" else (self.method,)
+
+    @property
     def refusals(self) -> list[int]:
         """Every error status that it may answer with."""
         found = {*_OF_EVERY_ROUTE, *self.also}
@@ -60,7 +65,9 @@ class Route(Struct, frozen=True, kw_only=True):
     def tag(self) -> str:
         """The noun it is about."""
         parts = self.path.removeprefix(API).strip("/").split("/")
-        return "dead letters" if "dlq" in parts else parts[0].partition(".")[0]
+        if "dlq" in parts:
+            return "dead letters"
+        return parts[0].partition(".")[0] or "dashboard"
 
     @property
     def operation(self) -> str:

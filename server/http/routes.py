@@ -14,6 +14,7 @@ from server.http import (
     actions,
     audit,
     claims,
+    dashboard,
     health,
     jobs,
     metrics,
@@ -47,9 +48,32 @@ _QUEUE: Final = f"{API}/queues/{{name}}"
 _WORKERS: Final = f"{API}/workers"
 _WORKER: Final = f"{API}/workers/{{id}}"
 _HTML: Final = "text/html"
+_SCRIPT: Final = "text/javascript"
 _TEXT: Final = "text/plain"
 
 ROUTES: Final = (
+    _get(path="/", handler=dashboard.page, answers={200: _HTML, 304: None}, open=True),
+    _get(
+        path="/dashboard/{file}",
+        handler=dashboard.file,
+        answers={200: {"text/css": str, "image/svg+xml": str}, 304: None},
+        also=(404,),
+        open=True,
+    ),
+    _get(
+        path="/dashboard/js/{file}",
+        handler=dashboard.script,
+        answers={200: _SCRIPT, 304: None},
+        also=(404,),
+        open=True,
+    ),
+    _get(
+        path="/dashboard/js/{folder}/{file}",
+        handler=dashboard.part,
+        answers={200: _SCRIPT, 304: None},
+        also=(404,),
+        open=True,
+    ),
     _get(path="/health", handler=health.health, answers={200: overall.Health}, open=True),
     _get(path="/health/live", handler=health.live, answers={200: None}, open=True),
     _get(
@@ -274,16 +298,18 @@ def register(app: web.Application) -> None:
     """Add every route to the application, and the answer to all that matches none."""
     for route in ROUTES:
         handler = wrapped(route.handler, (route.method, route.path), open_to_all=route.open)
-        app.router.add_route(route.method, route.path, handler)
+        for method in route.methods:
+            app.router.add_route(method, route.path, handler)
     app.router.add_route("*", "/{path:.*}", unrouted(_methods_of))
 
 
 def _methods_of(request: web.Request) -> set[str]:
     """Give the methods that some route takes on this very path; a fixed path is meant as such."""
     path = request.path
-    fixed = {route.method for route in ROUTES if route.path == path}
     parts = path.split("/")
-    return fixed or {route.method for route in ROUTES if _matches(route.path.split("/"), parts)}
+    fixed = [route for route in ROUTES if route.path == path]
+    found = fixed or [route for route in ROUTES if _matches(route.path.split("/"), parts)]
+    return {method for route in found for method in route.methods}
 
 
 def _matches(pattern: list[str], parts: list[str]) -> bool:

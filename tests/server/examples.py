@@ -34,11 +34,17 @@ class Stock(Struct, frozen=True):
 
     def path(self, route: Route, example: Example) -> str:
         filled = route.path.replace("{id}", self.ids.get(example.subject, ""))
+        filled = filled.replace("{folder}/{file}", "components/table.js")
+        filled = filled.replace("js/{file}", "js/main.js").replace("{file}", "dashboard.css")
         return filled.replace("{name}", "mail") + example.query
 
 
-OUTSIDE: Final = ("/health", "/openapi.json", "/docs", "/metrics")
+OUTSIDE: Final = ("/dashboard", "/health", "/openapi.json", "/docs", "/metrics")
 _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
+    ("GET", "/"): Example(),
+    ("GET", "/dashboard/{file}"): Example(),
+    ("GET", "/dashboard/js/{file}"): Example(),
+    ("GET", "/dashboard/js/{folder}/{file}"): Example(),
     ("GET", "/health"): Example(),
     ("GET", "/health/live"): Example(),
     ("GET", "/health/ready"): Example(),
@@ -86,7 +92,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/log/digest"): Example(),
 }
 EXAMPLES: Final = {
-    (method, path if path.startswith(OUTSIDE) else API + path): example
+    (method, path if path == "/" or path.startswith(OUTSIDE) else API + path): example
     for (method, path), example in _EXAMPLES.items()
 }
 
