@@ -15,6 +15,7 @@ from projections.lifecycle import REVIVABLE, WAITING, Status
 MINUTES_KEPT: Final = 25 * 60
 """Figures cover 24 hours."""
 _RANK_SHIFT: Final = 48
+_SEQ_MASK: Final = (1 << _RANK_SHIFT) - 1
 
 
 def ready_rank(job: Job) -> int:
@@ -37,7 +38,7 @@ class Outcomes:
 class Shelf:
     """One queue's jobs by status, in ready order, and their outcomes by minute."""
 
-    __slots__ = ("_newest_minute", "_oldest", "by_status", "minutes", "ready")
+    __slots__ = ("_newest_minute", "_oldest", "_ready_since", "by_status", "minutes", "ready")
 
     def __init__(self) -> None:
         self.ready: LazyHeap[str] = LazyHeap()
@@ -45,6 +46,7 @@ class Shelf:
         self.minutes: dict[int, Outcomes] = {}
         self._newest_minute = 0
         self._oldest: list[int] = []
+        self._ready_since: list[int] = []
 
     def add(self, job: Job) -> None:
         """Put a job in its places."""
@@ -52,8 +54,9 @@ class Shelf:
         self.by_status[status][job.seq] = job
         if status in WAITING:
             heapq.heappush(self._oldest, job.seq)
-            if status is Status.PENDING and job.due_at is None and not job.blocked:
+            if _is_ready(job):
                 self.ready.add(ready_rank(job), job.id)
+                heapq.heappush(self._ready_since, (job.updated_at << _RANK_SHIFT) + job.seq)
         else:
             self._count(job, 1)
 
@@ -62,7 +65,9 @@ class Shelf:
         status = job.status
         del self.by_status[status][job.seq]
         if status in WAITING:
-            self.ready.discard(job.id)
+            if _is_ready(job):
+                self.ready.discard(job.id)
+                self._drop_taken()
             self._drop_gone()
         else:
             self._count(job, -1)
@@ -86,6 +91,10 @@ class Shelf:
     def oldest_waiting(self) -> Job | None:
         """Give the job that was created first among those not yet started."""
         return self._waiting(self._oldest[0]) if self._oldest else None
+
+    def longest_ready(self) -> Job | None:
+        """Give the job that has been ready, and left as it is, for the longest time."""
+        return self._ready(self._ready_since[0]) if self._ready_since else None
 
     def since(self, since_us: int, until_us: int) -> Outcomes:
         """Sum the outcomes of the minutes from `since_us` to `until_us`."""
@@ -132,6 +141,21 @@ class Shelf:
         pending = self.by_status[Status.PENDING].get(seq)
         return pending or self.by_status[Status.SCHEDULED].get(seq)
 
+    def _ready(self, rank: int) -> Job | None:
+        """Give the job of an entry, if it has been ready ever since."""
+        job = self.by_status[Status.PENDING].get(rank & _SEQ_MASK)
+        if job is None or job.updated_at != rank >> _RANK_SHIFT or not _is_ready(job):
+            return None
+        return job
+
+    def _drop_taken(self) -> None:
+        """Keep the job that has been ready longest on top, and the heap in bounds."""
+        since = self._ready_since
+        while since and self._ready(since[0]) is None:
+            heapq.heappop(since)
+        if len(since) > 2 * len(self.ready) + 64:
+            self._ready_since = sorted({rank for rank in since if self._ready(rank) is not None})
+
     def _drop_gone(self) -> None:
         """Keep the oldest waiting job on top; a job that returned may stand in the heap twice."""
         oldest = self._oldest
@@ -142,3 +166,7 @@ class Shelf:
             self._oldest = sorted(
                 [*self.by_status[Status.PENDING], *self.by_status[Status.SCHEDULED]]
             )
+
+
+def _is_ready(job: Job) -> bool:
+    return job.status is Status.PENDING and job.due_at is None and not job.blocked
