@@ -47,7 +47,15 @@ def test_signature(error: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    ["'" * 2_048, "/" * 2_048, "a:" * 1_024, "f" * 2_048, "0-" * 1_024, "\\.'/" * 512, "1." * 1_024],
+    [
+        "'" * 2_048,
+        "/" * 2_048,
+        "a:" * 1_024,
+        "f" * 2_048,
+        "0-" * 1_024,
+        "\\.'/" * 512,
+        "1." * 1_024,
+    ],
 )
 def test_the_worst_text_is_bounded(error: str) -> None:
     assert len(signature(error)) <= SIGNATURE_CHARACTERS_MAX

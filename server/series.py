@@ -1,0 +1,208 @@
+"""Counts what happens to jobs over time, by queue and by organization: a listener of the engine.
+
+Nothing is stored: the log is the truth. A start lets this hear what it replays (see ``startup``);
+`since_us` says from when on that, and so every figure, is whole. No clock is read; a record says
+when it was. Queues that nothing happens to cost nothing, and of very many only those where
+something happened last are kept.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from projections.entities import Job
+from projections.events import (
+    Event,
+    JobCancelled,
+    JobClaimed,
+    JobCompleted,
+    JobCreated,
+    JobDue,
+    JobExpired,
+    JobFailed,
+    JobLeaseExpired,
+    JobReleased,
+    JobRetried,
+    JobUnblocked,
+    Record,
+)
+from projections.lifecycle import Status
+from projections.state import State
+from server.engine import Engine
+from server.failures import Failures
+from server.rings import CAME, FAILED, LEFT, Ring
+
+QUEUES_MAX: Final = 1_000
+_RETURNED_MAX: Final = 10_000
+
+
+class Series:
+    """The figures of all queues of a state, from `since_us` on."""
+
+    def __init__(self, state: State, since_us: int = 0) -> None:
+        self.since_us = since_us
+        self.failures = Failures()
+        self._state = state
+        self._orgs: dict[str, Ring] = {}
+        self._queues: dict[tuple[str, str], Ring] = {}
+        self._forgetful = False
+        """Whether queues were left aside, so that one that is not here may have a past."""
+        self._levels: dict[tuple[str, str], tuple[int, int]] | None = None
+        self._returned: dict[str, int] = {}
+        """When jobs that were ready before became so again, until they are claimed."""
+        self._counts: dict[type[Event], Callable[[Any, int], None]] = {
+            JobCreated: self._created,
+            JobClaimed: self._claimed,
+            JobCompleted: self._completed,
+            JobFailed: self._failed,
+            JobLeaseExpired: self._lease_expired,
+            JobReleased: self._came_back,
+            JobRetried: self._came_back,
+            JobUnblocked: self._came_back,
+            JobDue: self._moved,
+            JobExpired: self._moved,
+            JobCancelled: self._moved,
+        }
+
+    def begin(self) -> None:
+        """Note what is there at `since_us`: called once, before the first record behind it is folded."""
+        if self._levels is not None:
+            return
+        self._levels = {}
+        for org, shelves in self._state.shelves.items():
+            for name in shelves:
+                level = _level(self._state, org, name)
+                if any(level):
+                    self._levels[org, name] = level
+                if len(self._levels) == QUEUES_MAX:
+                    self._forgetful = True
+                    return
+
+    def heard(self, record: Record) -> None:
+        """Count a record that was folded."""
+        at_us, counts = record.at, self._counts
+        for event in record.events:
+            count = counts.get(type(event))
+            if count is not None:
+                count(event, at_us)
+
+    # -- reading
+
+    def whole_since_us(self, org: str, may_see: Callable[[str], bool] | None) -> int:
+        """Give the moment from which on the figures of these queues are whole."""
+        return max((ring.since_us for ring in self.rings(org, may_see)), default=self.since_us)
+
+    def rings(self, org: str, may_see: Callable[[str], bool] | None) -> list[Ring]:
+        """Give what is counted for the queues that may be seen; without a say, for all of them."""
+        if may_see is None:
+            ring = self._orgs.get(org)
+            return [] if ring is None else [ring]
+        return [ring for (of, queue), ring in self._queues.items() if of == org and may_see(queue)]
+
+    def ring(self, org: str, queue: str) -> Ring:
+        """Give what is counted for a queue; an empty ring when that is nothing."""
+        return self._queues.get((org, queue)) or self._new_ring(org, queue, self._state.tables.at)
+
+    # -- counting
+
+    def _created(self, event: JobCreated, at_us: int) -> None:
+        self._count(event.org, event.queue, at_us, CAME)
+
+    def _claimed(self, event: JobClaimed, at_us: int) -> None:
+        job = self._state.tables.jobs.get(event.job)
+        returned_us = self._returned.pop(event.job, None)
+        if job is None:
+            return
+        ready_us = returned_us or max(job.created_at, job.scheduled_at or 0)
+        for ring in self._count(job.org, job.queue, at_us, None):
+            ring.waited.observe(at_us, at_us - ready_us)
+
+    def _completed(self, event: JobCompleted, at_us: int) -> None:
+        job = self._state.tables.jobs.get(event.job)
+        if job is not None:
+            self._ran(job, at_us, LEFT)
+
+    def _failed(self, event: JobFailed, at_us: int) -> None:
+        job = self._state.tables.jobs.get(event.job)
+        if job is None:
+            return
+        self._ran(job, at_us, None if event.cancelled else FAILED)
+        if not event.cancelled:
+            self.failures.add(at_us, job.org, job.queue, job.id, event.error)
+
+    def _lease_expired(self, event: JobLeaseExpired, at_us: int) -> None:
+        job = self._state.tables.jobs.get(event.job)
+        if job is None:
+            return
+        self._count(job.org, job.queue, at_us, None if event.cancelled else FAILED)
+        if not event.cancelled:
+            self.failures.add(at_us, job.org, job.queue, job.id, event.error)
+        self._ready_again(job, at_us)
+
+    def _came_back(self, event: JobReleased | JobRetried | JobUnblocked, at_us: int) -> None:
+        job = self._state.tables.jobs.get(event.job)
+        if job is not None:
+            self._count(job.org, job.queue, at_us, None)
+            self._ready_again(job, at_us)
+
+    def _moved(self, event: JobDue | JobExpired | JobCancelled, at_us: int) -> None:
+        job = self._state.tables.jobs.get(event.job)
+        if job is not None:
+            self._count(job.org, job.queue, at_us, None)
+
+    def _ran(self, job: Job, at_us: int, column: int | None) -> None:
+        assert job.started_at is not None
+        for ring in self._count(job.org, job.queue, at_us, column):
+            ring.ran.observe(at_us, at_us - job.started_at)
+
+    def _ready_again(self, job: Job, at_us: int) -> None:
+        if job.status is not Status.PENDING or job.due_at is not None or job.blocked:
+            return
+        self._returned[job.id] = at_us
+        if len(self._returned) > _RETURNED_MAX:
+            del self._returned[next(iter(self._returned))]
+
+    def _count(self, org: str, queue: str, at_us: int, column: int | None) -> tuple[Ring, Ring]:
+        """Count for the queue and for its organization, and note how many jobs are there now."""
+        of_org = self._orgs.get(org)
+        if of_org is None:
+            of_org = self._orgs[org] = Ring(self.since_us)
+        ring = self._queues.get((org, queue))
+        if ring is None:
+            ring = self._queues[org, queue] = self._new_ring(org, queue, at_us)
+            if len(self._queues) > QUEUES_MAX:
+                self._drop_idle()
+        of_org.open(at_us)
+        ring.open(at_us)
+        ring.level(*_level(self._state, org, queue))
+        if column is not None:
+            of_org.add(column)
+            ring.add(column)
+        return of_org, ring
+
+    def _new_ring(self, org: str, queue: str, at_us: int) -> Ring:
+        """Make a ring; one of a queue that may have been here before knows nothing of that time."""
+        levels = self._levels or {}
+        known = levels.get((org, queue))
+        if known is None and self._forgetful:
+            return Ring(at_us)
+        return Ring(self.since_us, known or (0, 0))
+
+    def _drop_idle(self) -> None:
+        """Keep the three quarters where something happened last."""
+        newest = sorted(self._queues.items(), key=lambda one: one[1].last_us)
+        self._queues = dict(newest[QUEUES_MAX // 4 :])
+        self._levels = {}
+        self._forgetful = True
+
+
+def _level(state: State, org: str, queue: str) -> tuple[int, int]:
+    by_status = state.shelf(org, queue).by_status
+    return len(by_status[Status.PENDING]), len(by_status[Status.PROCESSING])
+
+
+def listening(engine: Engine) -> Series:
+    """Give figures that begin now."""
+    series = Series(engine.state, engine.now_us())
+    series.begin()
+    engine.listeners.append(series.heard)
+    return series
