@@ -65,9 +65,9 @@ class Failures:
         key = (org, queue, _signature(error))
         kind = self._kinds.get(key)
         if kind is None:
-            kind = self._kinds[key] = Kind()
-            if len(self._kinds) > KINDS_MAX:
+            if len(self._kinds) == KINDS_MAX:
                 self._drop_oldest()
+            kind = self._kinds[key] = Kind()
         kind.add(at_us, job, error)
 
     def groups(self, org: str, may_see: Callable[[str], bool], now_us: int) -> list[Group]:

@@ -46,6 +46,8 @@ class Series:
         self._queues: dict[tuple[str, str], Ring] = {}
         self._forgetful = False
         """Whether queues were left aside, so that one that is not here may have a past."""
+        self._forgot_us = 0
+        """When that was last done to queues that were counted."""
         self._levels: dict[tuple[str, str], tuple[int, int]] | None = None
         self._returned: dict[str, int] = {}
         """When jobs that were ready before became so again, until they are claimed."""
@@ -87,9 +89,9 @@ class Series:
 
     # -- reading
 
-    def whole_since_us(self, org: str, may_see: Callable[[str], bool] | None) -> int:
+    def whole_since_us(self, may_see: Callable[[str], bool] | None) -> int:
         """Give the moment from which on the figures of these queues are whole."""
-        return max((ring.since_us for ring in self.rings(org, may_see)), default=self.since_us)
+        return self.since_us if may_see is None else max(self.since_us, self._forgot_us)
 
     def rings(self, org: str, may_see: Callable[[str], bool] | None) -> list[Ring]:
         """Give what is counted for the queues that may be seen; without a say, for all of them."""
@@ -168,9 +170,9 @@ class Series:
             of_org = self._orgs[org] = Ring(self.since_us)
         ring = self._queues.get((org, queue))
         if ring is None:
+            if len(self._queues) == QUEUES_MAX:
+                self._drop_idle(at_us)
             ring = self._queues[org, queue] = self._new_ring(org, queue, at_us)
-            if len(self._queues) > QUEUES_MAX:
-                self._drop_idle()
         of_org.open(at_us)
         ring.open(at_us)
         ring.level(*_level(self._state, org, queue))
@@ -187,12 +189,12 @@ class Series:
             return Ring(at_us)
         return Ring(self.since_us, known or (0, 0))
 
-    def _drop_idle(self) -> None:
+    def _drop_idle(self, at_us: int) -> None:
         """Keep the three quarters where something happened last."""
         newest = sorted(self._queues.items(), key=lambda one: one[1].last_us)
         self._queues = dict(newest[QUEUES_MAX // 4 :])
         self._levels = {}
-        self._forgetful = True
+        self._forgetful, self._forgot_us = True, at_us
 
 
 def _level(state: State, org: str, queue: str) -> tuple[int, int]:
