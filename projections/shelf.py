@@ -5,6 +5,7 @@ takes it off, changes it, and puts it back.
 """
 
 import heapq
+from collections.abc import Iterator
 from typing import Final
 
 from projections import bounds
@@ -14,6 +15,7 @@ from projections.lifecycle import REVIVABLE, WAITING, Status
 
 MINUTES_KEPT: Final = 25 * 60
 """Figures cover 24 hours."""
+_HOUR: Final = 60
 _RANK_SHIFT: Final = 48
 _SEQ_MASK: Final = (1 << _RANK_SHIFT) - 1
 
@@ -45,12 +47,21 @@ class Outcomes:
 class Shelf:
     """One queue's jobs by status, in ready order, and their outcomes by minute."""
 
-    __slots__ = ("_newest_minute", "_oldest", "_ready_since", "by_status", "minutes", "ready")
+    __slots__ = (
+        "_hours",
+        "_newest_minute",
+        "_oldest",
+        "_ready_since",
+        "by_status",
+        "minutes",
+        "ready",
+    )
 
     def __init__(self) -> None:
         self.ready: LazyHeap[str] = LazyHeap()
         self.by_status: dict[Status, dict[int, Job]] = {status: {} for status in Status}
         self.minutes: dict[int, Outcomes] = {}
+        self._hours: dict[int, Outcomes] = {}
         self._newest_minute = 0
         self._oldest: list[int] = []
         self._ready_since: list[int] = []
@@ -105,13 +116,36 @@ class Shelf:
 
     def since(self, since_us: int, until_us: int) -> Outcomes:
         """Sum the outcomes of the minutes from `since_us` to `until_us`."""
-        total, minutes = Outcomes(), self.minutes
-        wanted = range(since_us // bounds.MINUTE_US, until_us // bounds.MINUTE_US + 1)
-        # Most queues have few minutes in which anything happened.
-        fewer = minutes if len(minutes) < len(wanted) else wanted
-        for minute in fewer:
-            if minute in minutes and minute in wanted:
-                total.add(minutes[minute])
+        total = Outcomes()
+        for part in self._parts(since_us // bounds.MINUTE_US, until_us // bounds.MINUTE_US):
+            total.created += part.created
+            total.completed += part.completed
+            total.failed += part.failed
+            total.processing_us += part.processing_us
+        return total
+
+    def _parts(self, minute: int, last: int) -> Iterator[Outcomes]:
+        """Give the outcomes from a minute to the last one, those of whole hours as one."""
+        minutes = self.minutes
+        if len(minutes) < _HOUR:
+            # Most queues have few minutes in which anything happened.
+            yield from (one for at, one in minutes.items() if minute <= at <= last)
+            return
+        while minute <= last:
+            if minute % _HOUR == 0 and minute + _HOUR <= last:
+                yield self._hours.get(minute // _HOUR) or self._sum_up(minute // _HOUR)
+                minute += _HOUR
+            else:
+                if (found := minutes.get(minute)) is not None:
+                    yield found
+                minute += 1
+
+    def _sum_up(self, hour: int) -> Outcomes:
+        """Note the outcomes of an hour, until one of its minutes changes."""
+        total = self._hours[hour] = Outcomes()
+        for minute in range(hour * _HOUR, (hour + 1) * _HOUR):
+            if (found := self.minutes.get(minute)) is not None:
+                total.add(found)
         return total
 
     def _count(self, job: Job, by: int) -> None:
@@ -127,6 +161,8 @@ class Shelf:
     def _minute(self, at_us: int) -> Outcomes:
         """Give the counts of a minute; of one too old to be asked for, some that nobody keeps."""
         minute = at_us // bounds.MINUTE_US
+        if self._hours:
+            self._hours.pop(minute // _HOUR, None)
         outcomes = self.minutes.get(minute)
         if outcomes is None:
             outcomes = Outcomes()
@@ -142,6 +178,7 @@ class Shelf:
         if len(self.minutes) > 2 * MINUTES_KEPT:
             oldest = self._newest_minute - MINUTES_KEPT
             self.minutes = {at: one for at, one in self.minutes.items() if at > oldest}
+            self._hours.clear()
 
     def _waiting(self, seq: int) -> Job | None:
         pending = self.by_status[Status.PENDING].get(seq)

@@ -140,7 +140,7 @@ async def _queues(found: Overview, state: State, caller: Caller, pace: Pace) -> 
                 found.jobs[status] += len(jobs)
             found.day.add(shelf.since(found.now_us - bounds.DAY_US, found.now_us))
             found.hour.add(shelf.since(found.now_us - bounds.HOUR_US, found.now_us))
-        await pace.spend(3 + len(shelf.minutes) // 10)
+        await pace.spend(5 + len(shelf.minutes) // 30)
 
 
 def _glance(found: Overview, queue: Queue, shelf: Shelf) -> None:

@@ -44,23 +44,17 @@ class Rows:
         self._kept = span_us // step_us + 1
         self._values = array("I")
 
-    def open(self, at_us: int) -> None:
-        """Make the row of this moment the last one."""
+    def put(self, at_us: int, counts: tuple[int, int, int], pending: int, processing: int) -> None:
+        """Add to the row of this moment, which is the last one or comes next, what was counted."""
         values, number = self._values, at_us // self._step_us
         if values and values[NUMBER - WIDTH] == number:
+            for column, count in enumerate(counts, start=CAME - WIDTH):
+                values[column] += count
+            values[PENDING - WIDTH :] = array("I", (pending, processing))
             return
-        values.extend((number, 0, 0, 0, UNKNOWN, UNKNOWN))
+        values.extend((number, *counts, pending, processing))
         if len(values) > 2 * self._kept * WIDTH:
             del values[: -self._kept * WIDTH]
-
-    def add(self, column: int) -> None:
-        """Count one more in the last row."""
-        self._values[column - WIDTH] += 1
-
-    def level(self, pending: int, processing: int) -> None:
-        """Note in the last row what is there now."""
-        self._values[PENDING - WIDTH] = pending
-        self._values[PROCESSING - WIDTH] = processing
 
     @property
     def step_us(self) -> int:
@@ -90,15 +84,15 @@ class Durations:
     def __init__(self) -> None:
         self._timed: dict[int, _Timed] = {}
 
-    def observe(self, at_us: int, took_us: int) -> None:
-        """Count one."""
+    def observe(self, at_us: int, took_us: int, bucket: int) -> None:
+        """Count one, which belongs into this bucket."""
         number = at_us // TIMED_US
         timed = self._timed.get(number)
         if timed is None:
             timed = self._timed[number] = _Timed()
             if len(self._timed) > TIMED_SPAN_US // TIMED_US + 1:
                 del self._timed[min(self._timed)]
-        timed.counts[bucket_of(took_us)] += 1
+        timed.counts[bucket] += 1
         timed.total_us += took_us
 
     def since(self, since_us: int) -> tuple[Table, int]:
@@ -113,9 +107,11 @@ class Durations:
 
 def bucket_of(took_us: int) -> int:
     """Give the bucket of a duration."""
-    units = max(took_us, 0) >> _UNIT_BITS
-    shift = max(units.bit_length() - _FINER_BITS - 1, 0)
-    return min((shift << _FINER_BITS) + (units >> shift), _BUCKETS - 1)
+    units = took_us >> _UNIT_BITS
+    shift = units.bit_length() - _FINER_BITS - 1
+    if shift > 0:
+        units = (shift << _FINER_BITS) + (units >> shift)
+    return units if units < _BUCKETS else _BUCKETS - 1
 
 
 def middle_us(bucket: int) -> float:
@@ -136,37 +132,52 @@ def quantile_us(counts: Table, share: float) -> float | None:
 class Ring:
     """What is counted for one queue, or for all queues of an organization.
 
-    It is whole from `since_us` on; `base` is what was pending and processing then.
+    It is whole from `since_us` on; `base` is what was pending and processing then. What is counted
+    goes into plain attributes, and from there into rows when ten seconds are over, or somebody asks.
     """
 
-    __slots__ = ("base", "coarse", "fine", "last_us", "ran", "since_us", "waited")
+    __slots__ = (
+        "_coarse",
+        "_fine",
+        "_number",
+        "base",
+        "came",
+        "failed",
+        "last_us",
+        "left",
+        "pending",
+        "processing",
+        "ran",
+        "since_us",
+        "waited",
+    )
 
     def __init__(self, since_us: int, base: tuple[int, int] = (UNKNOWN, UNKNOWN)) -> None:
         self.since_us = since_us
-        self.base = base
-        self.last_us = -1
-        self.fine = Rows(FINE_US, FINE_SPAN_US)
-        self.coarse = Rows(COARSE_US, COARSE_SPAN_US)
+        self.base = self.pending, self.processing = base
+        self.came = self.left = self.failed = 0
+        self.last_us = self._number = -1
         self.waited = Durations()
         self.ran = Durations()
+        self._fine = Rows(FINE_US, FINE_SPAN_US)
+        self._coarse = Rows(COARSE_US, COARSE_SPAN_US)
 
     def open(self, at_us: int) -> None:
         """Be ready to count what happens at this moment."""
-        if at_us // FINE_US != self.last_us // FINE_US:
-            self.fine.open(at_us)
-            self.coarse.open(at_us)
+        number = at_us // FINE_US
+        if number != self._number:
+            self._close()
+            self._number = number
         self.last_us = at_us
-
-    def add(self, column: int) -> None:
-        """Count one more."""
-        self.fine.add(column)
-        self.coarse.add(column)
-
-    def level(self, pending: int, processing: int) -> None:
-        """Note what is there now."""
-        self.fine.level(pending, processing)
-        self.coarse.level(pending, processing)
 
     def rows(self, window_us: int) -> Rows:
         """Give the finest rows that reach back so far."""
-        return self.fine if window_us <= FINE_SPAN_US else self.coarse
+        self._close()
+        return self._fine if window_us <= FINE_SPAN_US else self._coarse
+
+    def _close(self) -> None:
+        if self._number >= 0:
+            counts = self.came, self.left, self.failed
+            for rows in (self._fine, self._coarse):
+                rows.put(self.last_us, counts, self.pending, self.processing)
+            self.came = self.left = self.failed = 0

@@ -29,7 +29,7 @@ from projections.lifecycle import Status
 from projections.state import State
 from server.engine import Engine
 from server.failures import Failures
-from server.rings import CAME, FAILED, LEFT, Ring
+from server.rings import Ring, bucket_of
 
 QUEUES_MAX: Final = 1_000
 _RETURNED_MAX: Final = 10_000
@@ -107,54 +107,69 @@ class Series:
     # -- counting
 
     def _created(self, event: JobCreated, at_us: int) -> None:
-        self._count(event.org, event.queue, at_us, CAME)
+        of_org, ring = self._opened(event.org, event.queue, at_us)
+        of_org.came += 1
+        ring.came += 1
 
     def _claimed(self, event: JobClaimed, at_us: int) -> None:
         job = self._state.tables.jobs.get(event.job)
         returned_us = self._returned.pop(event.job, None)
         if job is None:
             return
-        ready_us = returned_us or max(job.created_at, job.scheduled_at or 0)
-        for ring in self._count(job.org, job.queue, at_us, None):
-            ring.waited.observe(at_us, at_us - ready_us)
+        if returned_us is None:
+            returned_us = job.created_at if job.scheduled_at is None else _ready_us(job)
+        waited_us = at_us - returned_us
+        of_org, ring = self._opened(job.org, job.queue, at_us)
+        bucket = bucket_of(waited_us)
+        of_org.waited.observe(at_us, waited_us, bucket)
+        ring.waited.observe(at_us, waited_us, bucket)
 
     def _completed(self, event: JobCompleted, at_us: int) -> None:
         job = self._state.tables.jobs.get(event.job)
         if job is not None:
-            self._ran(job, at_us, LEFT)
+            of_org, ring = self._ran(job, at_us)
+            of_org.left += 1
+            ring.left += 1
 
     def _failed(self, event: JobFailed, at_us: int) -> None:
         job = self._state.tables.jobs.get(event.job)
-        if job is None:
-            return
-        self._ran(job, at_us, None if event.cancelled else FAILED)
-        if not event.cancelled:
-            self.failures.add(at_us, job.org, job.queue, job.id, event.error)
+        if job is not None:
+            rings = self._ran(job, at_us)
+            if not event.cancelled:
+                self._failure(rings, job, event.error, at_us)
 
     def _lease_expired(self, event: JobLeaseExpired, at_us: int) -> None:
         job = self._state.tables.jobs.get(event.job)
-        if job is None:
-            return
-        self._count(job.org, job.queue, at_us, None if event.cancelled else FAILED)
-        if not event.cancelled:
-            self.failures.add(at_us, job.org, job.queue, job.id, event.error)
-        self._ready_again(job, at_us)
+        if job is not None:
+            rings = self._opened(job.org, job.queue, at_us)
+            if not event.cancelled:
+                self._failure(rings, job, event.error, at_us)
+            self._ready_again(job, at_us)
 
     def _came_back(self, event: JobReleased | JobRetried | JobUnblocked, at_us: int) -> None:
         job = self._state.tables.jobs.get(event.job)
         if job is not None:
-            self._count(job.org, job.queue, at_us, None)
+            self._opened(job.org, job.queue, at_us)
             self._ready_again(job, at_us)
 
     def _moved(self, event: JobDue | JobExpired | JobCancelled, at_us: int) -> None:
         job = self._state.tables.jobs.get(event.job)
         if job is not None:
-            self._count(job.org, job.queue, at_us, None)
+            self._opened(job.org, job.queue, at_us)
 
-    def _ran(self, job: Job, at_us: int, column: int | None) -> None:
+    def _ran(self, job: Job, at_us: int) -> tuple[Ring, Ring]:
         assert job.started_at is not None
-        for ring in self._count(job.org, job.queue, at_us, column):
-            ring.ran.observe(at_us, at_us - job.started_at)
+        ran_us = at_us - job.started_at
+        of_org, ring = rings = self._opened(job.org, job.queue, at_us)
+        bucket = bucket_of(ran_us)
+        of_org.ran.observe(at_us, ran_us, bucket)
+        ring.ran.observe(at_us, ran_us, bucket)
+        return rings
+
+    def _failure(self, rings: tuple[Ring, Ring], job: Job, error: str, at_us: int) -> None:
+        for ring in rings:
+            ring.failed += 1
+        self.failures.add(at_us, job.org, job.queue, job.id, error)
 
     def _ready_again(self, job: Job, at_us: int) -> None:
         if job.status is not Status.PENDING or job.due_at is not None or job.blocked:
@@ -163,8 +178,8 @@ class Series:
         if len(self._returned) > _RETURNED_MAX:
             del self._returned[next(iter(self._returned))]
 
-    def _count(self, org: str, queue: str, at_us: int, column: int | None) -> tuple[Ring, Ring]:
-        """Count for the queue and for its organization, and note how many jobs are there now."""
+    def _opened(self, org: str, queue: str, at_us: int) -> tuple[Ring, Ring]:
+        """Give the organization's ring and the queue's, which is told how many jobs are there."""
         of_org = self._orgs.get(org)
         if of_org is None:
             of_org = self._orgs[org] = Ring(self.since_us)
@@ -175,10 +190,7 @@ class Series:
             ring = self._queues[org, queue] = self._new_ring(org, queue, at_us)
         of_org.open(at_us)
         ring.open(at_us)
-        ring.level(*_level(self._state, org, queue))
-        if column is not None:
-            of_org.add(column)
-            ring.add(column)
+        ring.pending, ring.processing = _level(self._state, org, queue)
         return of_org, ring
 
     def _new_ring(self, org: str, queue: str, at_us: int) -> Ring:
@@ -197,9 +209,15 @@ class Series:
         self._forgetful, self._forgot_us = True, at_us
 
 
+def _ready_us(job: Job) -> int:
+    """Give when a job that had to wait for its time was ready first."""
+    assert job.scheduled_at is not None
+    return max(job.created_at, job.scheduled_at)
+
+
 def _level(state: State, org: str, queue: str) -> tuple[int, int]:
-    by_status = state.shelf(org, queue).by_status
-    return len(by_status[Status.PENDING]), len(by_status[Status.PROCESSING])
+    shelf = state.shelf(org, queue)
+    return shelf.count(Status.PENDING), shelf.count(Status.PROCESSING)
 
 
 def listening(engine: Engine) -> Series:

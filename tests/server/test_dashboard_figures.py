@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from eventlog import LogFailed
+from projections.bounds import DAY_US, HOUR_US
 from projections.decide import claims, jobs, settlements
 from projections.moments import to_text
 from projections.specs import Claim, Failure
@@ -400,8 +401,8 @@ def counted(started: Started) -> Any:
     ring = series.ring("default", "mail")
     groups = series.failures.groups("default", lambda _: True, started.engine.now_us())
     return (
-        ring.fine.table().tolist(),
-        ring.coarse.table().tolist(),
+        ring.rows(HOUR_US).table().tolist(),
+        ring.rows(DAY_US).table().tolist(),
         ring.waited.since(0)[0].tolist(),
         ring.ran.since(0)[0].tolist(),
         [(group.signature, group.count) for group in groups],
