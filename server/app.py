@@ -20,6 +20,7 @@ from server.http.describe import described
 from server.http.service import SERVICE, Service
 from server.lag import watch_loop
 from server.pressure import watch_log, watch_space
+from server.series import Series, listening
 from server.settings import Settings
 from server.snapshotter import Snapshotter
 from server.tally import LogMeter
@@ -42,6 +43,8 @@ class Beside(TypedDict, total=False):
     """hears when the disk has taken nothing for as long as the settings allow"""
     snapshotter: Snapshotter
     disk_use: DiskUse
+    series: Series
+    """the one that has heard what the start replayed, and hears of the engine's records"""
 
 
 def build_app(
@@ -56,7 +59,8 @@ def build_app(
         handler_args={"lingering_time": 0.0},  # answers see to bodies that nobody reads
     )
     meter = beside.get("meter") or LogMeter()
-    app[SERVICE] = service = Service(engine, secret, settings, described(), meter)
+    series = beside.get("series") or listening(engine)
+    app[SERVICE] = service = Service(engine, secret, settings, described(), meter, series=series)
     routes.register(app)
     app.cleanup_ctx.append(partial(_background, _tasks(service, settings, beside)))
     app.on_shutdown.append(_drain)

@@ -144,6 +144,7 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
             stop=stop,
             on_listening=on_listening,
             meter=started.meter,
+            series=started.series,
             free_bytes=partial(free_bytes_of, settings.data_dir),
             snapshotter=_snapshotter(started, settings),
             disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),

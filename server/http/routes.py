@@ -15,6 +15,7 @@ from server.http import (
     audit,
     claims,
     dashboard,
+    dashboard_figures,
     health,
     jobs,
     metrics,
@@ -28,6 +29,7 @@ from server.http.edge import unrouted, wrapped
 from server.http.route import API, Route
 from server.http.views import actions as action_views
 from server.http.views import claims as claim_views
+from server.http.views import dashboard as dashboard_views
 from server.http.views import jobs as job_views
 from server.http.views import overall
 from server.http.views import queues as queue_views
@@ -245,6 +247,19 @@ ROUTES: Final = (
         answers={200: queue_views.QueueFigures},
         also=(404,),
     ),
+    _get(
+        path=f"{_QUEUE}/series",
+        handler=dashboard_figures.series,
+        query=dashboard_figures.SERIES,
+        answers={200: dashboard_views.QueueSeries},
+        also=(404,),
+    ),
+    _get(
+        path=f"{_QUEUE}/timings",
+        handler=dashboard_figures.timings,
+        answers={200: dashboard_views.QueueTimings},
+        also=(404,),
+    ),
     _post(
         path=f"{_QUEUE}/pause",
         handler=queues.pause,
@@ -279,6 +294,11 @@ ROUTES: Final = (
         handler=workers.deregister,
         answers={204: None},
         also=(404,),
+    ),
+    _get(
+        path=f"{API}/dashboard",
+        handler=dashboard_figures.dashboard,
+        answers={200: dashboard_views.Dashboard},
     ),
     _get(path=f"{API}/log/stat", handler=audit.log_stat, answers={200: LogStat}),
     _get(

@@ -9,12 +9,14 @@ from server.clock import monotonic_us
 from server.diskuse import NOTHING, DiskUse
 from server.engine import Engine
 from server.http.description import Description
+from server.http.gathering import Gathering
 from server.http.guessing import Guessing
 from server.http.intake import Intake
 from server.http.ratelimit import Limiter
 from server.lag import LoopLag
 from server.metrics import Counts, Metrics
 from server.pressure import Pressure
+from server.series import Series
 from server.settings import Settings
 from server.snapshotter import Snapshotter
 from server.tally import JobTally, LogMeter, Requests, RouteTally
@@ -44,6 +46,8 @@ class Service:
         settings: Settings,
         description: Description,
         meter: LogMeter,
+        *,
+        series: Series,
     ) -> None:
         self.engine = engine
         self.secret = secret
@@ -66,6 +70,8 @@ class Service:
         self.snapshotter = Snapshotter.never(engine.log, engine.now_us)
         self.disk_use = DiskUse(lambda: NOTHING)
         self.metrics = Metrics(engine, Counts(JobTally(engine), self.requests, meter, self.lag))
+        self.series = series
+        self.gathering = Gathering(engine.now_us)
         self._publish()
         self.draining = False
         self.leaving = asyncio.Event()
