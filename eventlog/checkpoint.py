@@ -52,7 +52,7 @@ class Checkpoint(Struct, frozen=True):
     @property
     def text(self) -> str:
         """What is signed."""
-        lines = (self.origin, str(self.size), _encoded(self.root), *self.extensions)
+        lines = (self.origin, str(self.size), encoded(self.root), *self.extensions)
         return "".join(f"{line}\n" for line in lines)
 
 
@@ -74,7 +74,7 @@ class Note(Struct, frozen=True):
     def whole(self) -> str:
         """All of it, as it stands in a file."""
         lines = (
-            f"{_DASH}{one.name} {_encoded(one.key_id + one.value)}\n" for one in self.signatures
+            f"{_DASH}{one.name} {encoded(one.key_id + one.value)}\n" for one in self.signatures
         )
         return f"{self.checkpoint.text}\n{''.join(lines)}"
 
@@ -93,7 +93,7 @@ class Verifier(Struct, frozen=True):
     @property
     def vkey(self) -> str:
         """The key as people hand it on."""
-        return f"{self.name}+{self.key_id.hex()}+{_encoded(_ED25519 + self.public)}"
+        return f"{self.name}+{self.key_id.hex()}+{encoded(_ED25519 + self.public)}"
 
 
 class Signer:
@@ -108,7 +108,7 @@ class Signer:
     def text(self) -> str:
         """The key as it is kept, which nobody else may read."""
         verifier = self.verifier
-        secret = _encoded(_ED25519 + self._seed)
+        secret = encoded(_ED25519 + self._seed)
         return f"{_PRIVATE}{verifier.name}+{verifier.key_id.hex()}+{secret}"
 
     def sign(self, checkpoint: Checkpoint) -> Note:
@@ -167,7 +167,7 @@ def parse_note(text: str) -> Note:
     if controls or not empty or len(lines) < _TEXT_LINES or not all(lines):
         raise CheckpointRefused("this has not the form of a checkpoint")
     size = 0 if lines[1] == "0" else number(lines[1].encode())
-    root = _decoded(lines[2])
+    root = decoded(lines[2])
     if size is None or len(root) != HASH_BYTES or (size == 0 and root != EMPTY_ROOT):
         raise CheckpointRefused("the size or the root of this checkpoint cannot be read")
     checkpoint = Checkpoint(lines[0], size, root, tuple(lines[_TEXT_LINES:]))
@@ -203,16 +203,37 @@ def verify_note(note: Note, verifiers: Iterable[Verifier]) -> Verifier:
 
 def _signature(line: str) -> Signature:
     name, space, value = line.removeprefix(_DASH).rpartition(" ")
-    data = _decoded(value)
+    data = decoded(value)
     if not line.startswith(_DASH) or not space or not _is_name(name) or len(data) <= _ID_BYTES:
         raise CheckpointRefused("a signature under this checkpoint cannot be read")
     return Signature(name, data[:_ID_BYTES], data[_ID_BYTES:])
 
 
+def encoded(data: bytes) -> str:
+    """Write base64."""
+    return b64encode(data).decode()
+
+
+def decoded(text: str) -> bytes:
+    """Read base64 in the one way in which it is written.
+
+    Raises:
+        CheckpointRefused: it is none.
+
+    """
+    try:
+        data = b64decode(text, validate=True)
+    except (NotBase64, ValueError) as wrong:
+        raise CheckpointRefused("this is no base64, or not all of it") from wrong
+    if encoded(data) != text:
+        raise CheckpointRefused("this is base64 that nobody writes: another text has that meaning")
+    return data
+
+
 def _key_parts(text: str) -> tuple[str, bytes, bytes]:
     name, _, rest = text.partition("+")
-    key_id, _, encoded = rest.partition("+")
-    data = _decoded(encoded)
+    key_id, _, secret = rest.partition("+")
+    data = decoded(secret)
     shaped = len(data) == 1 + SEED_BYTES and data.startswith(_ED25519)
     try:
         told = bytes.fromhex(key_id)
@@ -225,16 +246,3 @@ def _key_parts(text: str) -> tuple[str, bytes, bytes]:
 
 def _is_name(text: str) -> bool:
     return bool(text) and "+" not in text and not any(char.isspace() for char in text)
-
-
-def _encoded(data: bytes) -> str:
-    return b64encode(data).decode()
-
-
-def _decoded(text: str) -> bytes:
-    """Read base64 in the one way it is written; nothing where it is none."""
-    try:
-        data = b64decode(text, validate=True)
-    except (NotBase64, ValueError):
-        return b""
-    return data if _encoded(data) == text else b""

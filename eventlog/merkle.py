@@ -197,4 +197,3 @@ def joined(parts: Iterable[Range]) -> Range:
     for part in parts:
         found = part if found is None else join(found, part)
     return found or Range(0, 0)
-

@@ -24,14 +24,12 @@ checkpoints::
     <newer checkpoint>
 """
 
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
 from typing import Final
 
 from msgspec import Struct
 
 from eventlog import merkle
-from eventlog.checkpoint import Note, parse_note
+from eventlog.checkpoint import Note, decoded, encoded, parse_note
 from eventlog.errors import CheckpointRefused
 from eventlog.frame import number
 
@@ -71,8 +69,8 @@ class Inclusion(Struct, frozen=True):
     @property
     def text(self) -> str:
         """All of it, as it stands in a file."""
-        lines = (INCLUSION, _EXTRA + _encoded(self.leaf), f"{_INDEX}{self.index}")
-        return _lines(*lines, *map(_encoded, self.path)) + "\n" + self.note.whole
+        lines = (INCLUSION, _EXTRA + encoded(self.leaf), f"{_INDEX}{self.index}")
+        return _lines(*lines, *map(encoded, self.path)) + "\n" + self.note.whole
 
 
 class Consistency(Struct, frozen=True):
@@ -93,7 +91,7 @@ class Consistency(Struct, frozen=True):
     def text(self) -> str:
         """All of it, as it stands in a file."""
         sizes = (f"old {self.old.checkpoint.size}", f"new {self.new.checkpoint.size}")
-        head = _lines(CONSISTENCY, *sizes, *map(_encoded, self.path))
+        head = _lines(CONSISTENCY, *sizes, *map(encoded, self.path))
         return f"{head}\n{self.old.whole}\n{self.new.whole}"
 
 
@@ -116,7 +114,7 @@ def parse_proof(text: str) -> Inclusion | Consistency:
 def _inclusion(lines: list[str], rest: str) -> Inclusion:
     if len(lines) < 2 or not lines[0].startswith(_EXTRA):  # noqa: PLR2004
         raise CheckpointRefused("this proof of inclusion brings no record with it")
-    leaf = _decoded(lines[0].removeprefix(_EXTRA))
+    leaf = decoded(lines[0].removeprefix(_EXTRA))
     index = _count(lines[1], _INDEX)
     return Inclusion(leaf, index, _path(lines[2:]), parse_note(rest))
 
@@ -133,7 +131,7 @@ def _consistency(lines: list[str], rest: str) -> Consistency:
 
 
 def _path(lines: list[str]) -> tuple[bytes, ...]:
-    hashes = tuple(map(_decoded, lines))
+    hashes = tuple(map(decoded, lines))
     if len(hashes) > _PATH_MAX or any(len(one) != merkle.HASH_BYTES for one in hashes):
         raise CheckpointRefused("a hash of this proof cannot be read")
     return hashes
@@ -149,14 +147,3 @@ def _count(line: str, mark: str) -> int:
 
 def _lines(*lines: str) -> str:
     return "".join(f"{line}\n" for line in lines)
-
-
-def _encoded(data: bytes) -> str:
-    return b64encode(data).decode()
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return b64decode(text, validate=True)
-    except (NotBase64, ValueError) as wrong:
-        raise CheckpointRefused("this proof holds what is no base64") from wrong

@@ -66,7 +66,18 @@ def read_pieces(disk: Disk, home: Home) -> tuple[list[Piece], bool]:
 
 def write_pieces(disk: Disk, home: Home, pieces: Iterable[Piece]) -> None:
     """Write the file, in place of the one before."""
-    put(disk, home.tree, (framed(_MARK + json.encode(one)) for one in pieces))
+    put(disk, home.tree, [b"".join(framed(_MARK + json.encode(one)) for one in pieces)])
+
+
+def copy_pieces(disk: Disk, source: Home, target: Home, *, upto: int | None = None) -> None:
+    """Copy the file to another data directory, if it is whole; with `upto`, no piece behind that.
+
+    One that is not would take the place of one that may be.
+    """
+    pieces, whole = read_pieces(disk, source)
+    wanted = [one for one in pieces if upto is None or one.last <= upto]
+    if whole and wanted and wanted != read_pieces(disk, target)[0]:
+        write_pieces(disk, target, wanted)
 
 
 def _parse(line: bytes) -> Piece | None:

@@ -26,6 +26,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "state": ("tools.state:state", "Show queues and jobs as they are, or were at any moment."),
     "explain": ("tools.explain:explain", "Tell why a job is, or was, where it is."),
     "history": ("tools.history:history", "Tell the life of one job."),
+    "prove": ("tools.prove:prove", "Prove what the log holds to who has a checkpoint."),
     "export": ("tools.export:export", "Write the events of the log to a file."),
     "sql": ("tools.sql:sql", "Ask the log's events and the state in SQL."),
     "replay": ("tools.replay:replay", "Fold the log from scratch; compare with a running server."),
