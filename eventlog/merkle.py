@@ -77,6 +77,18 @@ def join(one: Range, other: Range) -> Range:
     return Range(one.begin, other.end, tuple(value for _, _, value in stack))
 
 
+def part(found: Range, begin: int, end: int) -> Range | None:
+    """Give a part of a range, if whole subtrees of it make that up."""
+    inside = [
+        (span, value)
+        for span, value in zip(spans(found.begin, found.end), found.hashes, strict=True)
+        if begin <= span[0] and span[1] <= end
+    ]
+    if not inside or (inside[0][0][0], inside[-1][0][1]) != (begin, end):
+        return None
+    return Range(begin, end, tuple(value for _, value in inside))
+
+
 def root(found: Range) -> bytes:
     """Give the hash over a range that begins where a tree of that size may: 0, or a whole subtree."""
     if not found.hashes:

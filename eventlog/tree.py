@@ -145,8 +145,8 @@ class Tree:
         while begin < end:
             one = self.pieces[index]
             upto = min(end, one.last)
-            whole = (begin, upto) == (one.first - 1, one.last)
-            parts.append(one.range if whole else self._part(one, begin, upto))
+            found = merkle.part(one.range, begin, upto)
+            parts.append(found or self._of_leaves(one, begin, upto))
             begin, index = upto, index + 1
         return merkle.joined(parts)
 
@@ -202,7 +202,7 @@ class Tree:
         assert walker.cursor is not None, "a walker that gave records has a place"
         return piece(found, walker.cursor.state.hex())
 
-    def _part(self, one: Piece, begin: int, end: int) -> merkle.Range:
+    def _of_leaves(self, one: Piece, begin: int, end: int) -> merkle.Range:
         hashes = self._leaves(one)
         return merkle.build(begin, hashes[begin - one.first + 1 : end - one.first + 1])
 
