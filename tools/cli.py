@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 from eventlog import Locked, LogDamaged, LogError
+from eventlog.errors import TreeRefuted
 from projections.events import Undecodable
 from server.settings import VERSION
 from tools.output import Misuse, Problem
@@ -61,7 +62,7 @@ class LazyGroup(click.Group):
         """Run a verb; what can be wrong with a log ends in one message and an exit code."""
         try:
             return super().invoke(ctx)
-        except (LogDamaged, Undecodable) as damaged:
+        except (LogDamaged, TreeRefuted, Undecodable) as damaged:
             raise Problem(str(damaged)) from damaged
         except (Locked, LogError) as refused:
             raise Misuse(str(refused)) from refused

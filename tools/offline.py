@@ -59,7 +59,8 @@ def open_checkpoint(text: str, vkey: str) -> tuple[str, int, bytes]:
     body, _, signatures = text.rpartition("\n\n")
     signed = f"{body}\n".encode()
     right = False
-    for line in signatures.splitlines():
+    must(signatures.endswith("\n"), "the end is missing")
+    for line in signatures[:-1].split("\n"):
         dash, _, rest = line.partition(" ")
         signer, _, value = rest.partition(" ")
         must(dash == DASH, "bad signature line")

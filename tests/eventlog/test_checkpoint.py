@@ -39,8 +39,13 @@ SUMDB = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
 
 def test_golden_text_and_key() -> None:
     assert SIGNER.sign(CHECKPOINT).whole == GOLDEN
-    assert SIGNER.verifier.vkey == "spoolog/c1+33c8f0d2+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
-    assert SIGNER.text == "PRIVATE+KEY+spoolog/c1+33c8f0d2+AQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+    assert (
+        SIGNER.verifier.vkey == "spoolog/c1+33c8f0d2+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
+    )
+    assert (
+        SIGNER.text
+        == "PRIVATE+KEY+spoolog/c1+33c8f0d2+AQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+    )
 
 
 def test_published_texts_are_read() -> None:
