@@ -48,8 +48,15 @@ def prove() -> None:
 )
 @click.option("--out", type=file_type, help="Write it here.  [default: standard output]")
 @signing_key_option
+@json_option
 def inclusion(
-    *, data_dir: Path, position: int, path: Path | None, out: Path | None, key_file: Path | None
+    *,
+    data_dir: Path,
+    position: int,
+    path: Path | None,
+    out: Path | None,
+    key_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Prove that the record at POSITION is in the log of a checkpoint. The proof holds the record."""
     reader = Reader(data_dir)
@@ -66,7 +73,7 @@ def inclusion(
         raise output.Problem(
             f"record {position} is not in the log that the checkpoint was made of{_OTHER}"
         )
-    _give(proof.text, out)
+    _give(proof.text, out, as_json=as_json)
 
 
 @prove.command()
@@ -74,7 +81,8 @@ def inclusion(
 @click.argument("old", type=file_type)
 @click.argument("new", type=file_type)
 @click.option("--out", type=file_type, help="Write it here.  [default: standard output]")
-def consistency(*, data_dir: Path, old: Path, new: Path, out: Path | None) -> None:
+@json_option
+def consistency(*, data_dir: Path, old: Path, new: Path, out: Path | None, as_json: bool) -> None:
     """Prove that the log of the checkpoint NEW begins with all of that of the checkpoint OLD."""
     reader = Reader(data_dir)
     older, newer = read(old), read(new)
@@ -89,7 +97,7 @@ def consistency(*, data_dir: Path, old: Path, new: Path, out: Path | None) -> No
         raise output.Problem(
             f"the log is not the one that {old} and {new} were both made of{_OTHER}"
         )
-    _give(proof.text, out)
+    _give(proof.text, out, as_json=as_json)
 
 
 @prove.command()
@@ -167,8 +175,10 @@ def _refuse_other_log(reader: Reader, note: Note) -> None:
         raise output.Misuse(f"the checkpoint is of {note.checkpoint.origin}, this log is {origin}")
 
 
-def _give(text: str, out: Path | None) -> None:
-    if out is None:
-        click.echo(text, nl=False)
-    else:
+def _give(text: str, out: Path | None, *, as_json: bool) -> None:
+    if out is not None:
         write(out, text)
+    if as_json:
+        output.say_json({"proof": text, "out": None if out is None else str(out)})
+    elif out is None:
+        click.echo(text, nl=False)

@@ -37,13 +37,13 @@ def story(disk: MemoryDisk) -> Story:
     return told
 
 
-def rewritten(disk: MemoryDisk, change: Change) -> MemoryDisk:
+def rewritten(disk: MemoryDisk, change: Change, cluster: str = "c1") -> MemoryDisk:
     """Give the disk with another story in the log, which verify alone finds sound."""
     other = disk.copy()
-    segments = survey(disk, HOME, "c1")
+    segments = survey(disk, HOME, cluster)
     for segment in segments:
         other.remove(segment.path)
-    position, state, link = 0, first_state("c1"), ""
+    position, state, link = 0, first_state(cluster), ""
     for index, bodies in enumerate(change(story(disk))):
         was = segments[min(index, len(segments) - 1)]
         base = position + 1

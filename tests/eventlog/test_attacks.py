@@ -135,7 +135,7 @@ async def test_a_change_behind_the_checkpoint_is_seen_by_a_later_one_only() -> N
 
 
 async def test_a_log_that_was_put_back_is_caught() -> None:
-    disk = MemoryDisk()
+    disk, older = MemoryDisk(), MemoryDisk()
     for _ in range(2):
         log = open_log(disk=disk, segment_bytes_max=800)
         await log.begin()
