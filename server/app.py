@@ -19,6 +19,7 @@ from server.http.connections import BACKLOG, Runner
 from server.http.describe import described
 from server.http.service import SERVICE, Service
 from server.lag import watch_loop
+from server.past import Past
 from server.pressure import watch_log, watch_space
 from server.settings import Settings
 from server.snapshotter import Snapshotter
@@ -42,6 +43,7 @@ class Beside(TypedDict, total=False):
     """hears when the disk has taken nothing for as long as the settings allow"""
     snapshotter: Snapshotter
     disk_use: DiskUse
+    past: Past
 
 
 def build_app(
@@ -79,6 +81,9 @@ def _tasks(service: Service, settings: Settings, beside: Beside) -> list[Backgro
     if (disk_use := beside.get("disk_use")) is not None:
         service.disk_use = disk_use
         tasks.append(disk_use.watch)
+    if (past := beside.get("past")) is not None:
+        service.past = past
+        tasks.append(past.keep)
     return tasks
 
 

@@ -14,6 +14,7 @@ from server.http.intake import Intake
 from server.http.ratelimit import Limiter
 from server.lag import LoopLag
 from server.metrics import Counts, Metrics
+from server.past import Past
 from server.pressure import Pressure
 from server.settings import Settings
 from server.snapshotter import Snapshotter
@@ -64,6 +65,8 @@ class Service:
         self.lag = LoopLag()
         self.snapshotter = Snapshotter.never(engine.log, engine.now_us)
         self.disk_use = DiskUse(lambda: NOTHING)
+        self.past: Past | None = None
+        """answers questions about the past; none where the log is in memory"""
         self.metrics = Metrics(engine, Counts(JobTally(engine), self.requests, meter, self.lag))
         self._publish()
         self.draining = False
