@@ -122,6 +122,8 @@ async def _drain(app: web.Application) -> None:
     service = app[SERVICE]
     service.draining = True
     service.waiting.close()
+    if service.past is not None:
+        service.past.close()
     service.leaving.set()
 
 

@@ -121,6 +121,10 @@ class Past:
             raise PastNotYet from late
         return _said(reply, first)
 
+    def close(self) -> None:
+        """Give up all that is worked on, and begin nothing more."""
+        self.process.close()
+
     async def keep(self) -> None:
         """End the process when nobody asks, until cancelled; it does not outlive this."""
         try:
@@ -129,7 +133,7 @@ class Past:
                 if self._is_idle():
                     await self._in_thread_end()
         finally:
-            await self._close()
+            await self._ended()
 
     def _is_idle(self) -> bool:
         idle_us = monotonic_us() - self._used_us
@@ -138,8 +142,8 @@ class Past:
     async def _in_thread_end(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self.process.end)
 
-    async def _close(self) -> None:
-        self.process.close()
+    async def _ended(self) -> None:
+        self.close()
         for task in list(self._under_way.values()):
             task.cancel()
         await asyncio.shield(self._in_thread_end())

@@ -22,7 +22,19 @@ from projections.errors import NotFound
 from projections.events import Undecodable
 from projections.state import State
 from server.http.telling import World, tell
-from server.questions import Asked, Failed, Gone, Inbox, Order, Refusal, Reply, Said, send
+from server.questions import (
+    AnyQuestion,
+    Asked,
+    Failed,
+    Gone,
+    Inbox,
+    LogMarks,
+    Order,
+    Refusal,
+    Reply,
+    Said,
+    send,
+)
 from server.travel import Traveller
 
 _NICE: Final = 10
@@ -74,16 +86,24 @@ def _unless_left(parent: int) -> Callable[[], None]:
 def _answered(traveller: Traveller, order: Order) -> Reply:
     try:
         with suppress(MemoryError):
-            return _told(traveller.at(order.asked.point, order.upto), order.asked)
+            return _reply(traveller, order)
         traveller.forget()  # without those that were kept there may be room
-        return _told(traveller.at(order.asked.point, order.upto), order.asked)
+        return _reply(traveller, order)
     except LogExpired as expired:
         return Gone(str(expired))
     except (LogError, Undecodable) as damaged:
         return Failed(str(damaged))
 
 
-def _told(state: State, asked: Asked) -> Reply:
+def _reply(traveller: Traveller, order: Order) -> Reply:
+    asked = order.asked
+    if isinstance(asked.question, LogMarks):
+        marks = traveller.landmarks.upto(order.upto)
+        return Said(_encode(marks), None, order.upto, marks[-1].at_us if marks else 0)
+    return _told(traveller.at(asked.point, order.upto), asked, asked.question)
+
+
+def _told(state: State, asked: Asked, question: AnyQuestion) -> Reply:
     at_us, moment_us = state.tables.at, asked.point.at_us
     world = World(
         state=state,
@@ -93,7 +113,7 @@ def _told(state: State, asked: Asked) -> Reply:
         timeout_secs=asked.timeout_secs,
     )
     try:
-        told = tell(world, asked.question)
+        told = tell(world, question)
     except NotFound as refused:
         return Refusal(refused.message, state.position, at_us)
     return Said(_encode(told.view), told.has_more, state.position, at_us)

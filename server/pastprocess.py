@@ -5,6 +5,7 @@ Only one thread speaks with it: to start a process and to wait for it would hold
 """
 
 import logging
+import os
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +19,8 @@ _logger = logging.getLogger("spoolog.past")
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _STATM: Final = "/proc/{}/statm"
 _PAGE_BYTES: Final = 4096
+_ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""numpy's threads would each take of the memory that is allowed, and are never used"""
 
 
 class PastProcess:
@@ -95,6 +98,7 @@ class PastProcess:
         process = subprocess.Popen(  # noqa: S603 - our own module
             self._command,
             cwd=_ROOT,
+            env=os.environ | _ONE_THREAD,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Ctrl-C is for the server, which ends this one.

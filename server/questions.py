@@ -66,6 +66,12 @@ class OneWorker(Question, frozen=True):
     worker_id: str
 
 
+class LogMarks(Question, frozen=True):
+    """Landmarks of a log that begins at `first`, up to a point; of the log and not of a state."""
+
+    first: int
+
+
 AnyQuestion = (
     OneJob
     | JobPage
@@ -77,6 +83,7 @@ AnyQuestion = (
     | WorkerList
     | OneWorker
 )
+"""What a state can be asked."""
 
 
 class Asked(Struct, frozen=True):
@@ -85,7 +92,7 @@ class Asked(Struct, frozen=True):
     `max_retries` and `timeout_secs` are what the server's options say, for queues that do not.
     """
 
-    question: AnyQuestion
+    question: AnyQuestion | LogMarks
     point: Point
     org: str
     queues: tuple[str, ...]

@@ -13,6 +13,7 @@ from eventlog.walker import Walker
 from projections.events import decode
 from projections.fold import refold
 from projections.state import State
+from server.landmarks import Landmarks
 from spoolog.folding import fold_at
 from spoolog.point import Point
 
@@ -61,6 +62,7 @@ class Traveller:
 
     def __init__(self, data_dir: Path, on_batch: Callable[[], None], kept_max: int = 2) -> None:
         self._reader = Reader(data_dir)
+        self.landmarks = Landmarks(self._reader)
         self._on_batch = on_batch
         self._kept_max = kept_max
         self._kept: list[Journey] = []
@@ -108,7 +110,10 @@ class Traveller:
         reader = self._reader
         start = Point(position=self._snapshot_before(point, upto))
         state = fold_at(reader, start, lambda _: self._on_batch()).state
-        return Journey(state, reader.walk(state.position))
+        journey = Journey(state, reader.walk(state.position))
+        if state.position and not journey.may_reach(point):
+            raise LogExpired(reader.first)
+        return journey
 
     def _snapshot_before(self, point: Point, upto: int) -> int:
         """Give the position of the last snapshot that cannot be behind a point; 0 without one."""
@@ -119,7 +124,7 @@ class Traveller:
             # A snapshot ends where a segment ends: one is early enough if the next record is.
             segments = reader.segments()
             index = bisect_right(segments, point.at_us, key=self._began_at)
-            last = segments[index - 1].base - 1 if index else 0
+            last = segments[max(index - 1, 0)].base - 1
         return max((one for one in positions if one <= last), default=0)
 
     def _began_at(self, segment: SegmentInfo) -> int:

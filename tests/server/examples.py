@@ -83,6 +83,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("POST", "/workers/{id}/deregister"): Example(None, 204, "worker"),
     ("GET", "/log/stat"): Example(),
     ("GET", "/log/records"): Example(),
+    ("GET", "/log/span"): Example(),
     ("GET", "/log/digest"): Example(),
 }
 EXAMPLES: Final = {
