@@ -157,7 +157,7 @@ class Past:
             self._cache.put(asked, reply)
         elif isinstance(reply, Failed):
             self.failures += 1
-            _logger.warning("the past cannot be shown: %s", reply.message)
+            _logger.warning("the past cannot be shown: %s", reply.detail or reply.message)
         return reply
 
     async def _exchanged(self, order: Order) -> Reply:

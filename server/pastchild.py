@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 
 from msgspec import json
 
-from eventlog import LogError, LogExpired
+from eventlog import LogDamaged, LogError, LogExpired
 from projections.decide import Caller
 from projections.errors import NotFound
 from projections.events import Undecodable
@@ -91,8 +91,11 @@ def _answered(traveller: Traveller, order: Order) -> Reply:
         return _reply(traveller, order)
     except LogExpired as expired:
         return Gone(str(expired))
-    except (LogError, Undecodable) as damaged:
-        return Failed(str(damaged))
+    except LogDamaged as damaged:
+        message = f"On the way to that time record {damaged.position} is damaged"
+        return Failed(message, str(damaged))
+    except (LogError, Undecodable) as unreadable:
+        return Failed("The log cannot be read up to that time", str(unreadable))
 
 
 def _reply(traveller: Traveller, order: Order) -> Reply:

@@ -131,9 +131,10 @@ class Gone(Struct, frozen=True, tag=True):
 
 
 class Failed(Struct, frozen=True, tag=True):
-    """The moment cannot be shown, and why."""
+    """The moment cannot be shown, and why; `detail` is for the operator."""
 
     message: str
+    detail: str = ""
 
 
 Reply = Said | Refusal | Gone | Failed

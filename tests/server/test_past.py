@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from eventlog import Reader
+from eventlog import Line, Reader
 from projections.decide import jobs
 from projections.events import decode
 from projections.moments import to_text
@@ -75,8 +75,10 @@ async def test_snapshots_compression_and_expiry_change_no_answer(past: PastFace)
     await compare(past, shuffled(early[::2] + late[::2], random))
     assert housekeeping.compress(past.data_dir)
     await compare(past, shuffled(early[1::2] + late[1::2], random))
-    before_us = late[0].at_us
+    gone, before_us = early[0].position, late[0].at_us
+    assert (await past.then("/jobs?limit=7", gone)).status == 200  # that state is kept
     assert housekeeping.expire_older(past.data_dir, before_us).segments
+    assert_refused(await past.then("/jobs?limit=8", gone), 410, "LOG_EXPIRED")
     await compare(past, shuffled(late, random))
     first = Reader(past.data_dir).first
     assert first == covered + 1
@@ -86,6 +88,37 @@ async def test_snapshots_compression_and_expiry_change_no_answer(past: PastFace)
             assert_refused(await past.then("/queues", at), 410, "LOG_EXPIRED")
     assert_refused(await past.then("/queues", 0), 410, "LOG_EXPIRED")
     assert (await past.then("/queues", covered)).status == 200
+
+
+def damage(line: Line) -> None:
+    """Change a letter of a record on the disk."""
+    with line.segment.open("r+b") as segment:
+        segment.seek(line.offset)
+        segment.write(b"z")
+
+
+async def test_it_goes_on_from_what_is_kept_and_from_snapshots(
+    past: PastFace, caplog: pytest.LogCaptureFixture
+) -> None:
+    await lived(past, 24, Random(8))
+    covered = await past.snapshot()
+    job_id = await past.create()
+    last, lines = past.engine.state.position, list(Reader(past.data_dir).lines())
+    assert (await past.then("/jobs", 2)).headers["X-Log-Position"] == "2"
+    damage(lines[0])
+    # From the state that is kept at 2 the damaged record is not on the way.
+    for at in (2, 3, 4):
+        assert (await past.then("/queues", at)).headers["X-Log-Position"] == str(at)
+    refused = await past.then("/queues", 1)
+    message = assert_refused(refused, 503, "PAST_UNAVAILABLE")["message"]
+    assert "record 1 is damaged" in message
+    assert str(past.data_dir) not in message
+    assert str(lines[0].segment) in caplog.text
+    # The snapshot is nearer than what is kept, and nothing before it is read.
+    assert lines[covered - 1].segment != lines[3].segment
+    damage(lines[covered - 1])
+    assert (await past.then(f"/jobs/{job_id}", last)).status == 200
+    assert (past.past.failures, past.past.process.started) == (1, 1)
 
 
 async def test_before_the_first_record_there_is_nothing(past: PastFace) -> None:
