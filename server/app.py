@@ -19,6 +19,7 @@ from server.http.connections import BACKLOG, Runner
 from server.http.describe import described
 from server.http.service import SERVICE, Service
 from server.lag import watch_loop
+from server.past import Past
 from server.pressure import watch_log, watch_space
 from server.series import Series, listening
 from server.settings import Settings
@@ -45,6 +46,7 @@ class Beside(TypedDict, total=False):
     disk_use: DiskUse
     series: Series
     """the one that has heard what the start replayed, and hears of the engine's records"""
+    past: Past
 
 
 def build_app(
@@ -83,6 +85,9 @@ def _tasks(service: Service, settings: Settings, beside: Beside) -> list[Backgro
     if (disk_use := beside.get("disk_use")) is not None:
         service.disk_use = disk_use
         tasks.append(disk_use.watch)
+    if (past := beside.get("past")) is not None:
+        service.past = past
+        tasks.append(past.keep)
     return tasks
 
 
@@ -121,6 +126,8 @@ async def _drain(app: web.Application) -> None:
     service = app[SERVICE]
     service.draining = True
     service.waiting.close()
+    if service.past is not None:
+        service.past.close()
     service.leaving.set()
 
 

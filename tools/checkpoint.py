@@ -31,8 +31,9 @@ from eventlog.tree import Tree, extent
 from server import housekeeping
 from server.ids import process_name
 from server.signing import SIGNING_KEY_FILE, Key, signing_key
+from spoolog.point import Point
 from tools import output
-from tools.options import Point, PointType, data_dir_option, json_option
+from tools.options import PointType, data_dir_option, json_option
 
 WAIT_SECS: Final = 60.0
 """A snapshot that is being made, or another checkpoint, is waited for so long."""

@@ -26,6 +26,8 @@ from projections.events import Undecodable
 from server.console import speaking
 from server.diskuse import DiskUse
 from server.mount import UnsafeFileSystem
+from server.past import Past
+from server.past import command_of as command_of_past
 from server.pressure import free_bytes_of
 from server.settings import Settings
 from server.snapshotter import Snapshotter, command_of
@@ -148,6 +150,7 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
             free_bytes=partial(free_bytes_of, settings.data_dir),
             snapshotter=_snapshotter(started, settings),
             disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
+            past=Past(command_of_past(settings), secs=settings.past_secs),
             on_stuck=partial(die_stuck, settings.data_dir),
         )
     note("stopped")

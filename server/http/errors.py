@@ -18,6 +18,7 @@ from server.http.intake import TooSlow
 from server.http.ratelimit import TooManyRequests
 from server.http.service import Service
 from server.http.validation import InvalidJson
+from server.past import PastBusy, PastNotYet, PastUnavailable
 from server.pressure import Busy, Overloaded, StorageFull
 
 STATUS: Final[Mapping[type[Refused], int]] = {
@@ -36,6 +37,9 @@ STATUS: Final[Mapping[type[Refused], int]] = {
     errors.Missing: 422,
     TooManyRequests: 429,
     Overloaded: 503,
+    PastBusy: 503,
+    PastNotYet: 503,
+    PastUnavailable: 503,
     StorageFull: 507,
 }
 

@@ -108,6 +108,7 @@ ROUTES: Final = (
     _get(
         path=_JOBS,
         handler=jobs.list_,
+        past=True,
         query=jobs.JOB_LIST,
         answers={200: list[job_views.JobSummary]},
         paged=True,
@@ -148,6 +149,7 @@ ROUTES: Final = (
     _get(
         path=f"{_JOBS}/dlq",
         handler=jobs.list_dead,
+        past=True,
         query=jobs.DEAD_LIST,
         answers={200: list[job_views.JobSummary]},
         paged=True,
@@ -166,14 +168,14 @@ ROUTES: Final = (
         answers={200: action_views.DeadPurged},
         also=(403,),
     ),
-    _get(path=f"{_JOBS}/stats", handler=jobs.stats, answers={200: overall.JobCounts}),
+    _get(path=f"{_JOBS}/stats", handler=jobs.stats, answers={200: overall.JobCounts}, past=True),
     _get(
         path=f"{_JOBS}/status",
         handler=jobs.batch_status,
         query=jobs.BATCH_STATUS,
         answers={200: list[job_views.BatchStatus]},
     ),
-    _get(path=_JOB, handler=jobs.get, answers={200: job_views.JobDetail}, also=(404,)),
+    _get(path=_JOB, handler=jobs.get, answers={200: job_views.JobDetail}, also=(404,), past=True),
     _delete(path=_JOB, handler=jobs.cancel, answers={204: None}, also=(404, 409)),
     _post(
         path=f"{_JOB}/cancel",
@@ -190,7 +192,13 @@ ROUTES: Final = (
         also=(404,),
         paged=True,
     ),
-    _get(path=f"{_JOB}/explain", handler=jobs.explain, answers={200: Explanation}, also=(404,)),
+    _get(
+        path=f"{_JOB}/explain",
+        handler=jobs.explain,
+        answers={200: Explanation},
+        also=(404,),
+        past=True,
+    ),
     _post(
         path=f"{_JOB}/retry",
         handler=jobs.retry,
@@ -225,8 +233,16 @@ ROUTES: Final = (
         answers={200: claim_views.Extended},
         also=(404, 409),
     ),
-    _get(path=_QUEUES, handler=queues.list_, answers={200: list[queue_views.QueueSummary]}),
-    _get(path=_QUEUE, handler=queues.get, answers={200: queue_views.QueueDetail}, also=(404,)),
+    _get(
+        path=_QUEUES, handler=queues.list_, answers={200: list[queue_views.QueueSummary]}, past=True
+    ),
+    _get(
+        path=_QUEUE,
+        handler=queues.get,
+        answers={200: queue_views.QueueDetail},
+        also=(404,),
+        past=True,
+    ),
     _delete(
         path=_QUEUE,
         handler=queues.delete,
@@ -244,6 +260,7 @@ ROUTES: Final = (
     _get(
         path=f"{_QUEUE}/stats",
         handler=queues.stats,
+        past=True,
         answers={200: queue_views.QueueFigures},
         also=(404,),
     ),
@@ -273,7 +290,12 @@ ROUTES: Final = (
         answers={200: queue_views.Resumed},
         also=(403, 404),
     ),
-    _get(path=_WORKERS, handler=workers.list_, answers={200: list[worker_views.WorkerDetail]}),
+    _get(
+        path=_WORKERS,
+        handler=workers.list_,
+        answers={200: list[worker_views.WorkerDetail]},
+        past=True,
+    ),
     _post(
         path=f"{_WORKERS}/register",
         handler=workers.register,
@@ -281,7 +303,13 @@ ROUTES: Final = (
         answers={201: worker_views.Registered},
         also=(403, 409),
     ),
-    _get(path=_WORKER, handler=workers.get, answers={200: worker_views.WorkerDetail}, also=(404,)),
+    _get(
+        path=_WORKER,
+        handler=workers.get,
+        answers={200: worker_views.WorkerDetail},
+        also=(404,),
+        past=True,
+    ),
     _post(
         path=f"{_WORKER}/heartbeat",
         handler=workers.heartbeat,
@@ -310,6 +338,7 @@ ROUTES: Final = (
         paged=True,
         headers=(records.NEXT_AFTER,),
     ),
+    _get(path=f"{API}/log/span", handler=audit.span, answers={200: overall.LogSpan}),
     _get(path=f"{API}/log/digest", handler=audit.digest, answers={200: overall.StateDigest}),
 )
 

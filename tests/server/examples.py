@@ -92,6 +92,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/dashboard"): Example(),
     ("GET", "/log/stat"): Example(),
     ("GET", "/log/records"): Example(),
+    ("GET", "/log/span"): Example(),
     ("GET", "/log/digest"): Example(),
 }
 EXAMPLES: Final = {

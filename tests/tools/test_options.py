@@ -35,6 +35,8 @@ VALUES = {
     "keep_finished_jobs": ("0", 0),
     "snapshot_records": ("5", 5),
     "snapshot_age": ("90s", Duration("90s")),
+    "past_secs": ("5.5", 5.5),
+    "past_memory_bytes": ("1000000", 1_000_000),
     "compress_log": ("true", True),
     "keep_log": ("30d", Duration("30d")),
     "strict_queue_names": ("true", True),
