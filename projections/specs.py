@@ -302,6 +302,30 @@ class HistoryQuery(Spec, frozen=True):
     offset: int | None = None
 
 
+class Login(Spec, frozen=True):
+    """POST /auth/login."""
+
+    api_key: bounds.Credential
+
+
+class Refresh(Spec, frozen=True):
+    """POST /auth/refresh."""
+
+    refresh_token: bounds.Credential
+
+
+class Logout(Spec, frozen=True):
+    """POST /auth/logout; the body may be empty."""
+
+    refresh_token: str | None = None
+
+
+class TokenValidation(Spec, frozen=True):
+    """POST /auth/validate."""
+
+    token: str
+
+
 class RecordsQuery(Spec, frozen=True):
     """Parameters of the log's feed; `type` is one event type, or several with commas.
 

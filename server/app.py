@@ -24,6 +24,7 @@ from server.settings import Settings
 from server.snapshotter import Snapshotter
 from server.tally import LogMeter
 from server.timekeeper import keep_time
+from server.tokens import Revocations
 
 DEFAULTS: Final = Settings()
 
@@ -42,6 +43,8 @@ class Beside(TypedDict, total=False):
     """hears when the disk has taken nothing for as long as the settings allow"""
     snapshotter: Snapshotter
     disk_use: DiskUse
+    revocations: Revocations
+    """the tokens that were logged out, as the disk has them"""
 
 
 def build_app(
@@ -57,6 +60,8 @@ def build_app(
     )
     meter = beside.get("meter") or LogMeter()
     app[SERVICE] = service = Service(engine, secret, settings, described(), meter)
+    if (revocations := beside.get("revocations")) is not None:
+        service.tokens.revocations = revocations
     routes.register(app)
     app.cleanup_ctx.append(partial(_background, _tasks(service, settings, beside)))
     app.on_shutdown.append(_drain)

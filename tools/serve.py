@@ -23,12 +23,14 @@ from eventlog.disk import OsDisk
 from eventlog.home import Home
 from eventlog.usage import usage
 from projections.events import Undecodable
+from server.access import REVOKED_FILE
 from server.diskuse import DiskUse
 from server.mount import UnsafeFileSystem
 from server.pressure import free_bytes_of
 from server.settings import Settings
 from server.snapshotter import Snapshotter, command_of
 from server.startup import Started, open_engine
+from server.tokens import Revocations
 from tools.announce import report_key, report_start
 from tools.open import without_gc
 from tools.options import settings_of, settings_options
@@ -145,6 +147,7 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
         free_bytes=partial(free_bytes_of, settings.data_dir),
         snapshotter=_snapshotter(started, settings),
         disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
+        revocations=Revocations(settings.data_dir / REVOKED_FILE),
         on_stuck=partial(die_stuck, settings.data_dir),
     )
     note("stopped")

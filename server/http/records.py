@@ -20,6 +20,7 @@ from projections.specs import RecordsQuery
 from server.feed import Page, Told, View, Wanted, follow, page
 from server.http.answer import Answer, headers_of
 from server.http.call import Call
+from server.http.caller import still_admitted
 from server.http.params import Query
 
 RECORDS: Final = Query(RecordsQuery)
@@ -101,7 +102,7 @@ async def _chunks(
     engine = call.engine
     async with aclosing(follow(engine.log, view, after, call.service.leaving, IDLE_SECS)) as pages:
         async for found in pages:
-            if not _still_admitted(call):
+            if not still_admitted(call):
                 return
             told = found.told if limit is None else found.told[:limit]
             chunk = _lines(told) if told else b'{"position":%d,"events":[]}\n' % found.reached
@@ -122,11 +123,6 @@ async def _take(sending: Awaitable[None]) -> None:
 
     """
     await asyncio.wait_for(sending, CONSUMER_SECS_MAX)
-
-
-def _still_admitted(call: Call) -> bool:
-    key = call.engine.state.tables.keys.get(call.caller.by)
-    return key is not None and key.active
 
 
 def _lines(told: list[Told]) -> bytes:

@@ -24,7 +24,7 @@ class Route(Struct, frozen=True, kw_only=True):
     `answers` gives what each success status comes with: the type of its JSON, or several, the
     media type of a text, types by media type, or nothing. `also` names the refusals that do not
     follow from the rest. `open` ones need no API key; `paged` ones tell whether more follows.
-    `headers` names what else an answer carries.
+    `headers` names what else an answer carries. Where `token_in_query`, a token may be a parameter.
     """
 
     method: str
@@ -36,6 +36,7 @@ class Route(Struct, frozen=True, kw_only=True):
     also: tuple[int, ...] = ()
     paged: bool = False
     open: bool = False
+    token_in_query: bool = False
     headers: tuple[str, ...] = ()
 
     @property

@@ -20,6 +20,7 @@ from server.http import (
     queues,
     records,
     reference,
+    sessions,
     settlements,
     workers,
 )
@@ -30,6 +31,7 @@ from server.http.views import claims as claim_views
 from server.http.views import jobs as job_views
 from server.http.views import overall
 from server.http.views import queues as queue_views
+from server.http.views import sessions as session_views
 from server.http.views import settlements as settlement_views
 from server.http.views import workers as worker_views
 from server.http.views.explain import Explanation
@@ -46,6 +48,7 @@ _QUEUES: Final = f"{API}/queues"
 _QUEUE: Final = f"{API}/queues/{{name}}"
 _WORKERS: Final = f"{API}/workers"
 _WORKER: Final = f"{API}/workers/{{id}}"
+_AUTH: Final = f"{API}/auth"
 _HTML: Final = "text/html"
 _TEXT: Final = "text/plain"
 
@@ -70,6 +73,37 @@ ROUTES: Final = (
         handler=metrics.metrics,
         answers={200: _TEXT},
         also=(401,),
+        open=True,
+    ),
+    _post(
+        path=f"{_AUTH}/login",
+        handler=sessions.login,
+        body=sessions.LOGIN,
+        answers={200: session_views.LoggedIn},
+        also=(401, 429, 503),
+        open=True,
+    ),
+    _post(
+        path=f"{_AUTH}/refresh",
+        handler=sessions.refresh,
+        body=sessions.REFRESH,
+        answers={200: session_views.Refreshed},
+        also=(401, 429, 503),
+        open=True,
+    ),
+    _post(
+        path=f"{_AUTH}/logout",
+        handler=sessions.logout,
+        body=sessions.LOGOUT,
+        answers={204: None},
+    ),
+    _get(path=f"{_AUTH}/me", handler=sessions.me, answers={200: session_views.Me}),
+    _post(
+        path=f"{_AUTH}/validate",
+        handler=sessions.validate,
+        body=sessions.VALIDATION,
+        answers={200: session_views.Validated},
+        also=(503,),
         open=True,
     ),
     _post(
@@ -273,7 +307,12 @@ ROUTES: Final = (
 def register(app: web.Application) -> None:
     """Add every route to the application, and the answer to all that matches none."""
     for route in ROUTES:
-        handler = wrapped(route.handler, (route.method, route.path), open_to_all=route.open)
+        handler = wrapped(
+            route.handler,
+            (route.method, route.path),
+            open_to_all=route.open,
+            token_in_query=route.token_in_query,
+        )
         app.router.add_route(route.method, route.path, handler)
     app.router.add_route("*", "/{path:.*}", unrouted(_methods_of))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from aiohttp import web
 
@@ -18,7 +19,11 @@ from server.pressure import Pressure
 from server.settings import Settings
 from server.snapshotter import Snapshotter
 from server.tally import JobTally, LogMeter, Requests, RouteTally
+from server.tokens import Tokens
 from server.waiting import WaitingRoom
+
+LOGIN_FAILURES_PER_MIN: Final = 5
+"""Wrong keys that one address may log in with, of those that begin alike."""
 
 
 class Traffic:
@@ -51,6 +56,16 @@ class Service:
         self.metrics_token = settings.metrics_token
         self.limiter = Limiter(settings.rate_limit, settings.rate_burst)
         self.guessing = Guessing(settings.auth_failures_per_min, engine.now_us)
+        self.logins = Guessing(
+            min(settings.auth_failures_per_min, LOGIN_FAILURES_PER_MIN), engine.now_us
+        )
+        self.tokens = Tokens(
+            secret,
+            engine.now_us,
+            engine.new_id,
+            access_secs=settings.token_secs,
+            refresh_secs=settings.refresh_token_secs,
+        )
         self.intake = Intake(bytes_max=settings.body_bytes_max, secs=settings.body_secs)
         self.traffic = Traffic()
         self.pressure = Pressure(

@@ -67,7 +67,9 @@ async def test_answer_waits_for_earlier_records(face: Face, route: Route) -> Non
 
 
 @pytest.mark.parametrize(
-    "route", [route for route in ROUTES if route.method != "GET"], ids=examples.name
+    "route",
+    [route for route in ROUTES if route.method != "GET" and f"{API}/auth/" not in route.path],
+    ids=examples.name,
 )
 async def test_answer_waits_for_its_own_record(face: Face, route: Route) -> None:
     stock = await stocked(face)
