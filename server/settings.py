@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from eventlog import SyncMode
 from projections import bounds
 from projections.decide import Policy
+from server.console import Console
 from server.duration import Duration
 
 VERSION: Final = "0.1.0"
@@ -87,6 +88,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     rate_burst: Annotated[int, Meta(ge=1, description="Requests that it may send at once.")] = (
         200_000
     )
+    console: Annotated[
+        Console, Meta(description="How messages on standard error read: for people or programs.")
+    ] = Console.TEXT
+    access_log: Annotated[
+        bool, Meta(description="Also tell of every request there, once it is answered.")
+    ] = False
     metrics_token: Annotated[
         str | None,
         Meta(description="Who reads /metrics must bear this. Without it, everyone may."),

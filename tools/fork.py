@@ -12,8 +12,9 @@ from eventlog.fork import fork as make_fork
 from server import housekeeping
 from server.access import PRIVATE_FILES
 from server.clock import WallClock
+from spoolog.point import Point
 from tools import output
-from tools.options import Point, PointType, data_dir_option, json_option
+from tools.options import PointType, data_dir_option, json_option
 
 
 @click.command()

@@ -17,12 +17,14 @@ import click
 from eventlog import LogDamaged, Reader, SegmentInfo, SnapshotStore, verify
 from eventlog.frame import chain_hex
 from projections.moments import to_text
+from spoolog.folding import beginning, last_known
+from spoolog.point import Point
+from spoolog.select import Shown, Wanted, select
 from tools import logkeeping, output
 from tools.archive import archive
 from tools.fork import fork
-from tools.lines import Shown, Wanted, document, readable, select
-from tools.open import beginning, last_known
-from tools.options import Point, PointType, data_dir_option, json_option
+from tools.lines import document, readable
+from tools.options import PointType, data_dir_option, json_option
 from tools.repair import repair, told
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -24,6 +24,7 @@ from eventlog.home import Home
 from eventlog.usage import usage
 from projections.events import Undecodable
 from server.access import REVOKED_FILE
+from server.console import speaking
 from server.diskuse import DiskUse
 from server.mount import UnsafeFileSystem
 from server.pressure import free_bytes_of
@@ -31,8 +32,8 @@ from server.settings import Settings
 from server.snapshotter import Snapshotter, command_of
 from server.startup import Started, open_engine
 from server.tokens import Revocations
+from spoolog.folding import without_gc
 from tools.announce import report_key, report_start
-from tools.open import without_gc
 from tools.options import settings_of, settings_options
 from tools.output import Misuse, Problem, note, progress
 
@@ -137,19 +138,20 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
         if started.new_key is not None:
             report_key(started.new_key, settings.data_dir, f"http://{_reachable(host, port)}")
 
-    await serve_http(
-        started.engine,
-        settings,
-        started.secret,
-        stop=stop,
-        on_listening=on_listening,
-        meter=started.meter,
-        free_bytes=partial(free_bytes_of, settings.data_dir),
-        snapshotter=_snapshotter(started, settings),
-        disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
-        revocations=Revocations(settings.data_dir / REVOKED_FILE),
-        on_stuck=partial(die_stuck, settings.data_dir),
-    )
+    with speaking(settings.console, lambda: started.engine.state.position, sys.stderr):
+        await serve_http(
+            started.engine,
+            settings,
+            started.secret,
+            stop=stop,
+            on_listening=on_listening,
+            meter=started.meter,
+            free_bytes=partial(free_bytes_of, settings.data_dir),
+            snapshotter=_snapshotter(started, settings),
+            disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
+            revocations=Revocations(settings.data_dir / REVOKED_FILE),
+            on_stuck=partial(die_stuck, settings.data_dir),
+        )
     note("stopped")
 
 

@@ -17,8 +17,8 @@ from server.clock import WallClock
 from server.duration import FOR_EVER, Duration
 from server.settings import VERSION
 from server.snapshotting import Differs, Made, make
+from spoolog.folding import without_gc
 from tools import output
-from tools.open import without_gc
 from tools.options import DurationType, data_dir_option, json_option
 
 

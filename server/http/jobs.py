@@ -25,6 +25,7 @@ from server.history import history as read_history
 from server.http.answer import Answer
 from server.http.call import Call
 from server.http.params import Query
+from server.http.trace import traceparent_of
 from server.http.views import explain as explain_views
 from server.http.views import history as history_views
 from server.http.views import jobs as views
@@ -44,14 +45,18 @@ BATCH_STATUS = Query(BatchStatusQuery)
 async def create(call: Call) -> Answer:
     """Enqueue one job: 201, or 200 with the earlier one for a known idempotency key."""
     spec = await NEW_JOB.read(call.request)
-    made = call.engine.execute(jobs.create, call.caller, spec).answer
+    made = call.engine.execute(
+        jobs.create, call.caller, spec, traceparent_of(call.request.headers)
+    ).answer
     return await reply(call, views.Created(made.job_id, made.new), status=201 if made.new else 200)
 
 
 async def create_bulk(call: Call) -> Answer:
     """Enqueue up to 100 jobs as one record; bad items are reported by index."""
     spec = await BULK_JOBS.read(call.request)
-    made = call.engine.execute(jobs.create_bulk, call.caller, spec).answer
+    made = call.engine.execute(
+        jobs.create_bulk, call.caller, spec, traceparent_of(call.request.headers)
+    ).answer
     view = views.BulkCreated(
         succeeded=[views.BulkSucceeded(i, one.job_id, one.new) for i, one in made.succeeded],
         failed=[views.BulkFailed(index, error) for index, error in made.failed],

@@ -17,6 +17,7 @@ from projections import bounds, feed
 from projections.errors import BadRequest, Conflict, Expired
 from projections.events import Undecodable
 from projections.specs import RecordsQuery
+from server.console import fields
 from server.feed import Page, Told, View, Wanted, follow, page
 from server.http.answer import Answer, headers_of
 from server.http.call import Call
@@ -91,7 +92,8 @@ async def _stream(call: Call, view: View, after: int, limit: int | None) -> web.
         _abort(call)
     except (LogError, Undecodable) as raised:
         # The head has been sent; a stream without its end tells the consumer to come again.
-        _logger.error("request %s: the feed broke off", call.request_id, exc_info=raised)  # noqa: TRY400
+        told = fields(request_id=call.request_id)
+        _logger.error("the feed broke off", exc_info=raised, extra=told)  # noqa: TRY400
         _abort(call)
     return response
 

@@ -54,6 +54,7 @@ class Service:
         self.secret = secret
         self.description = description
         self.metrics_token = settings.metrics_token
+        self.access_log = settings.access_log
         self.limiter = Limiter(settings.rate_limit, settings.rate_burst)
         self.guessing = Guessing(settings.auth_failures_per_min, engine.now_us)
         self.logins = Guessing(
