@@ -340,6 +340,20 @@ class RecordsQuery(Spec, frozen=True):
     follow: bool | None = None
 
 
+class EventsQuery(Spec, frozen=True):
+    """Parameters of a stream of events, and of a WebSocket.
+
+    `events` are names with commas between them; `after` is the id of the last event that the
+    client has. A stream ends after `limit` events, at least one.
+    """
+
+    queue: str | None = None
+    job_id: str | None = None
+    events: str | None = None
+    after: str | None = None
+    limit: int | None = None
+
+
 class BatchStatusQuery(Spec, frozen=True):
     """Parameters of the batch status: ids with commas between them."""
 

@@ -123,6 +123,7 @@ async def _drain(app: web.Application) -> None:
     service.draining = True
     service.waiting.close()
     service.leaving.set()
+    service.live.close()
 
 
 async def _background(tasks: list[Background], app: web.Application) -> AsyncIterator[None]:

@@ -43,7 +43,7 @@ async def get(call: Call) -> Answer:
 
 async def configure(call: Call) -> Answer:
     """Change a queue's configuration; what the body leaves out stays."""
-    name = _name(call)
+    name = name_in_path(call)
     spec = await CONFIG.read(call.request)
     call.engine.execute(queues.configure, call.caller, name, spec)
     return await reply(call, _view(call, _found(call)))
@@ -51,7 +51,7 @@ async def configure(call: Call) -> Answer:
 
 async def delete(call: Call) -> Answer:
     """Delete a queue; with `delete_jobs=true` all its jobs as well."""
-    name, engine = _name(call), call.engine
+    name, engine = name_in_path(call), call.engine
     delete_jobs = bool(DELETION.read(call.request).delete_jobs)
     gone = False
     while not gone:
@@ -69,7 +69,7 @@ async def delete(call: Call) -> Answer:
 
 async def stats(call: Call) -> Answer:
     """Give a queue's figures; zeros for one that does not exist."""
-    name = _name(call)
+    name = name_in_path(call)
     engine, caller = call.engine, call.caller
     if not caller.may_use(name):
         raise NotFound("Queue not found")
@@ -79,7 +79,7 @@ async def stats(call: Call) -> Answer:
 
 async def pause(call: Call) -> Answer:
     """Stop handing out jobs."""
-    name = _name(call)
+    name = name_in_path(call)
     spec = await PAUSE.read(call.request)
     call.engine.execute(queues.pause, call.caller, name, spec)
     detail = _view(call, _found(call))
@@ -88,12 +88,18 @@ async def pause(call: Call) -> Answer:
 
 async def resume(call: Call) -> Answer:
     """Hand out jobs again."""
-    name = _name(call)
+    name = name_in_path(call)
     made = call.engine.execute(queues.resume, call.caller, name).answer
     return await reply(call, views.Resumed(name, True, made.paused_us // bounds.SECOND_US))
 
 
-def _name(call: Call) -> str:
+def name_in_path(call: Call) -> str:
+    """Give the queue that the path names.
+
+    Raises:
+        BadRequest: no queue can have that name.
+
+    """
     name = call.path("name")
     if len(name) > bounds.QUEUE_NAME_CHARACTERS_MAX or not _NAME.match(name):
         raise BadRequest("Invalid queue name in the path")
@@ -101,7 +107,7 @@ def _name(call: Call) -> str:
 
 
 def _found(call: Call) -> Queue:
-    name, caller = _name(call), call.caller
+    name, caller = name_in_path(call), call.caller
     queue = call.engine.state.queue(caller.org, name)
     if queue is None or not caller.may_use(name):
         raise NotFound("Queue not found")

@@ -14,6 +14,7 @@ from server.http import (
     actions,
     audit,
     claims,
+    events,
     health,
     jobs,
     metrics,
@@ -49,6 +50,7 @@ _QUEUE: Final = f"{API}/queues/{{name}}"
 _WORKERS: Final = f"{API}/workers"
 _WORKER: Final = f"{API}/workers/{{id}}"
 _AUTH: Final = f"{API}/auth"
+_EVENTS: Final = f"{API}/events"
 _HTML: Final = "text/html"
 _TEXT: Final = "text/plain"
 
@@ -289,6 +291,29 @@ ROUTES: Final = (
         handler=workers.deregister,
         answers={204: None},
         also=(404,),
+    ),
+    _get(
+        path=_EVENTS,
+        handler=events.organization,
+        query=events.EVENTS,
+        answers={200: events.STREAM},
+        also=(403,),
+        token_in_query=True,
+    ),
+    _get(
+        path=f"{_EVENTS}/jobs/{{id}}",
+        handler=events.job,
+        query=events.EVENTS,
+        answers={200: events.STREAM},
+        token_in_query=True,
+    ),
+    _get(
+        path=f"{_EVENTS}/queues/{{name}}",
+        handler=events.queue,
+        query=events.EVENTS,
+        answers={200: events.STREAM},
+        also=(404,),
+        token_in_query=True,
     ),
     _get(path=f"{API}/log/stat", handler=audit.log_stat, answers={200: LogStat}),
     _get(

@@ -1,6 +1,7 @@
 """What every handler needs of the running server, under one typed application key."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -14,6 +15,7 @@ from server.http.guessing import Guessing
 from server.http.intake import Intake
 from server.http.ratelimit import Limiter
 from server.lag import LoopLag
+from server.live import Hub
 from server.metrics import Counts, Metrics
 from server.pressure import Pressure
 from server.settings import Settings
@@ -76,6 +78,9 @@ class Service:
         )
         engine.admission = self.pressure.admit
         self.waiting = WaitingRoom(engine)
+        self.live = Hub(engine)
+        self.sockets: Counter[str] = Counter()
+        """open WebSockets, by organization"""
         self.requests: Requests = Requests(RouteTally)
         self.lag = LoopLag()
         self.snapshotter = Snapshotter.never(engine.log, engine.now_us)
@@ -97,6 +102,10 @@ class Service:
         gauge("spoolog_heads_late", "Heads too slow", lambda: self.traffic.late_heads)
         gauge("spoolog_answers_unread", "Answers not read", lambda: self.traffic.unread_aborts)
         gauge("spoolog_claims_waiting", "Claims that wait for a job", lambda: len(self.waiting))
+        gauge("spoolog_listeners", "Who listens to events", lambda: len(self.live))
+        gauge("spoolog_sockets", "Open WebSockets", self.sockets.total)
+        gauge("spoolog_listeners_dropped", "Listeners too slow", lambda: self.live.dropped)
+        gauge("spoolog_frames_told", "Frames for listeners", lambda: self.live.told)
         for name, text, read in self._storage():
             gauge(name, text, read)
 
