@@ -30,6 +30,8 @@ STREAM: Final = "text/event-stream"
 HEALTH_SECS: Final = 10.0
 FIGURES_SECS: Final = 5.0
 PING_SECS: Final = 15.0
+STREAM_SECS_MAX: Final = 1_800.0
+"""after which a client has to come again"""
 _PING: Final = b": ping\n\n"
 _PINGS: Final = [_PING]
 
@@ -44,7 +46,7 @@ async def organization(call: Call) -> web.StreamResponse:
     """Tell what happens in the organization, as server-sent events, until the client leaves."""
     asked = EVENTS.read(call.request)
     wanted = wanted_by(call, asked)
-    client = Client(call, wanted, mark_of(call, asked))
+    client = Client(call, wanted, mark_of(call, asked), secs_max=STREAM_SECS_MAX)
 
     async def health() -> list[bytes]:
         healthy = not call.engine.log.stat().failed
@@ -62,7 +64,7 @@ async def job(call: Call) -> web.StreamResponse:
     asked = EVENTS.read(call.request)
     job_id = call.path("id")
     wanted = wanted_by(call, EventsQuery(job_id=job_id, events=STATUS))
-    client = Client(call, wanted, mark_of(call, asked))
+    client = Client(call, wanted, mark_of(call, asked), secs_max=STREAM_SECS_MAX)
     return await _stream(call, client, _of_job(client, job_id), asked.limit)
 
 
@@ -72,7 +74,7 @@ async def queue(call: Call) -> web.StreamResponse:
     name = name_in_path(call)
     if not call.caller.may_use(name):
         raise NotFound("Queue not found")
-    client = Client(call, None)
+    client = Client(call, None, secs_max=STREAM_SECS_MAX)
 
     async def figures() -> list[bytes]:
         shelf = call.engine.state.shelf(call.caller.org, name)

@@ -5,6 +5,7 @@ it. Nothing is told that is not durable.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
@@ -21,8 +22,6 @@ from server.http.streams import abort
 from server.live import Listener
 from server.missed import Missed
 
-LISTENING_SECS_MAX: Final = 1_800.0
-"""after which a client has to come again"""
 NEAR_RECORDS: Final = 1_000
 """so few behind the end of the log, a client is handed what happens while it is told the rest"""
 
@@ -33,14 +32,22 @@ Told = list[Frame] | str | None
 class Client:
     """What one client wants, and how far it was told."""
 
-    def __init__(self, call: Call, wanted: Wanted | None, mark: Mark | None = None) -> None:
+    def __init__(
+        self,
+        call: Call,
+        wanted: Wanted | None,
+        mark: Mark | None = None,
+        *,
+        secs_max: float | None,
+    ) -> None:
         self.call = call
         self.wanted = wanted
         self.listener: Listener | None = None
         self._mark = mark
         self._beat_at = 0.0
         self._missed: Missed | None = None
-        self._ends_at = _now() + LISTENING_SECS_MAX
+        self._ends_at = math.inf if secs_max is None else _now() + secs_max
+        self._left = False
 
     def listen(self) -> Listener:
         """Be handed what is recorded from now on."""
@@ -55,6 +62,7 @@ class Client:
 
     def leave(self) -> None:
         """Be handed nothing more."""
+        self._left = True
         if self.listener is not None:
             self.call.service.live.leave(self.listener)
 
@@ -71,7 +79,7 @@ class Client:
     async def told(self, beat_secs: float) -> AsyncGenerator[Told, None]:
         """Give what is to be told, and a beat at once and then every `beat_secs`.
 
-        It ends with the server, with the right to listen, and after `LISTENING_SECS_MAX`.
+        It ends with the server, with the right to listen, and when its time is up.
 
         Raises:
             LogError, Undecodable: what was missed cannot be read.
@@ -125,7 +133,7 @@ class Client:
     def _goes_on(self) -> bool:
         call = self.call
         leaving = call.service.leaving.is_set() or _now() >= self._ends_at
-        return not leaving and not call.gone and still_admitted(call)
+        return not leaving and not self._left and not call.gone and still_admitted(call)
 
 
 def wanted_by(call: Call, asked: EventsQuery) -> Wanted:

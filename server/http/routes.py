@@ -23,6 +23,7 @@ from server.http import (
     reference,
     sessions,
     settlements,
+    sockets,
     workers,
 )
 from server.http.edge import unrouted, wrapped
@@ -313,6 +314,14 @@ ROUTES: Final = (
         query=events.EVENTS,
         answers={200: events.STREAM},
         also=(404,),
+        token_in_query=True,
+    ),
+    _get(
+        path=f"{API}/ws",
+        handler=sockets.socket,
+        query=events.EVENTS,
+        answers={101: None},
+        also=(403, 426),
         token_in_query=True,
     ),
     _get(path=f"{API}/log/stat", handler=audit.log_stat, answers={200: LogStat}),

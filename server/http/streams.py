@@ -2,12 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Final
+from typing import ClassVar, Final
 
+from projections.errors import Refused
 from server.http.call import Call
 
 CONSUMER_SECS_MAX: Final = 30.0
 """for which a consumer may not take what is sent, before it is dropped"""
+
+
+class UpgradeRequired(Refused):
+    """A WebSocket lives here: ask for an upgrade."""
+
+    code: ClassVar[str] = "UPGRADE_REQUIRED"
 
 
 async def taken(sending: Awaitable[None]) -> None:

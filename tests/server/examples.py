@@ -93,6 +93,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/events"): Example(query="?limit=1"),
     ("GET", "/events/jobs/{id}"): Example(subject="dead"),
     ("GET", "/events/queues/{name}"): Example(query="?limit=1"),
+    ("GET", "/ws"): Example(status=426),
     ("GET", "/log/stat"): Example(),
     ("GET", "/log/records"): Example(),
     ("GET", "/log/digest"): Example(),
