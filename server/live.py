@@ -95,6 +95,7 @@ class Listener:
         """Let nothing more come, and wake who waits for it."""
         self.ended = True
         self._batches.clear()
+        self._bytes = 0
         self._woken.set()
 
 
