@@ -26,6 +26,7 @@ from server.settings import Settings
 from server.snapshotter import Snapshotter
 from server.tally import LogMeter
 from server.timekeeper import keep_time
+from server.tokens import Revocations
 
 DEFAULTS: Final = Settings()
 
@@ -47,6 +48,8 @@ class Beside(TypedDict, total=False):
     series: Series
     """the one that has heard what the start replayed, and hears of the engine's records"""
     past: Past
+    revocations: Revocations
+    """the tokens that were logged out, as the disk has them"""
 
 
 def build_app(
@@ -63,6 +66,8 @@ def build_app(
     meter = beside.get("meter") or LogMeter()
     series = beside.get("series") or listening(engine)
     app[SERVICE] = service = Service(engine, secret, settings, described(), meter, series=series)
+    if (revocations := beside.get("revocations")) is not None:
+        service.tokens.revocations = revocations
     routes.register(app)
     app.cleanup_ctx.append(partial(_background, _tasks(service, settings, beside)))
     app.on_shutdown.append(_drain)
@@ -129,6 +134,7 @@ async def _drain(app: web.Application) -> None:
     if service.past is not None:
         service.past.close()
     service.leaving.set()
+    service.live.close()
 
 
 async def _background(tasks: list[Background], app: web.Application) -> AsyncIterator[None]:

@@ -109,6 +109,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=0, description="Wrong API keys a minute that an address may send; 0 for any."),
     ] = 60
+    token_secs: Annotated[int, Meta(ge=60, description="How long an access token is good for.")] = (
+        3_600
+    )
+    refresh_token_secs: Annotated[
+        int, Meta(ge=60, description="How long a refresh token is good for.")
+    ] = 86_400
     pending_bytes_max: Annotated[
         int,
         Meta(ge=1, description="Commands are refused while more than this waits for the disk."),

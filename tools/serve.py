@@ -23,6 +23,7 @@ from eventlog.disk import OsDisk
 from eventlog.home import Home
 from eventlog.usage import usage
 from projections.events import Undecodable
+from server.access import REVOKED_FILE
 from server.console import speaking
 from server.diskuse import DiskUse
 from server.mount import UnsafeFileSystem
@@ -32,6 +33,7 @@ from server.pressure import free_bytes_of
 from server.settings import Settings
 from server.snapshotter import Snapshotter, command_of
 from server.startup import Started, open_engine
+from server.tokens import Revocations
 from spoolog.folding import without_gc
 from tools.announce import report_key, report_start
 from tools.options import settings_of, settings_options
@@ -151,6 +153,7 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
             snapshotter=_snapshotter(started, settings),
             disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
             past=Past(command_of_past(settings), secs=settings.past_secs),
+            revocations=Revocations(settings.data_dir / REVOKED_FILE),
             on_stuck=partial(die_stuck, settings.data_dir),
         )
     note("stopped")

@@ -38,7 +38,9 @@ _UNROUTED: Final[Label] = ("other", "other")
 _WELL_FORMED_VERSION: Final = re.compile(r"^[A-Za-z0-9.]{1,16}\Z")
 
 
-def wrapped(handler: Handler, label: Label, *, open_to_all: bool) -> WebHandler:
+def wrapped(
+    handler: Handler, label: Label, *, open_to_all: bool, token_in_query: bool = False
+) -> WebHandler:
     """Give the aiohttp handler of a route."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -48,7 +50,7 @@ def wrapped(handler: Handler, label: Label, *, open_to_all: bool) -> WebHandler:
         try:
             _check_version(request.headers)
             if not open_to_all:
-                call.caller = admitted(call)
+                call.caller = admitted(call, token_in_query=token_in_query)
                 _count(call)
             answer = await handler(call)
         except Refused as refused:

@@ -71,6 +71,7 @@ _HEADERS: Final[Mapping[str, dict[str, Any]]] = {
 _OF_THE_PAST: Final = (LOG_POSITION, LOG_TIME)
 _SOMEWHERE: Final = {"X-Has-More", "X-Next-After", "Retry-After", *_OF_THE_PAST}
 _EVERYWHERE: Final = [name for name in _HEADERS if name not in _SOMEWHERE]
+_SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"key": []}]
 _WAIT: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INSUFFICIENT_STORAGE)
 _AT: Final = {
     "name": AT,
@@ -120,7 +121,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             "description": "A job queue whose log is the truth.",
         },
         "servers": [{"url": "/"}],
-        "security": [{"bearer": []}, {"key": []}],
+        "security": _SECURITY,
         "tags": [{"name": name} for name in dict.fromkeys(route.tag for route in routes)],
         "paths": paths,
         "components": {
@@ -128,8 +129,13 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             "headers": _HEADERS,
             "responses": {str(s): _refusal(s, schema_of) for s in sorted(refusals)},
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer"},
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key, or an access token (a JWT).",
+                },
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "token": {"type": "apiKey", "in": "query", "name": "token"},
             },
         },
     }
@@ -183,6 +189,8 @@ def _operation(route: Route, schema_of: Mapping[str, Any]) -> dict[str, Any]:
         }
     if route.open:
         operation["security"] = []
+    elif route.token_in_query:
+        operation["security"] = [*_SECURITY, {"token": []}]
     return operation
 
 

@@ -25,8 +25,8 @@ class Route(Struct, frozen=True, kw_only=True):
     `answers` gives what each success status comes with: the type of its JSON, or several, the
     media type of a text, types by media type, or nothing. `also` names the refusals that do not
     follow from the rest. `open` ones need no API key; `paged` ones tell whether more follows.
-    `headers` names what else an answer carries. With `past` it answers for a moment of the past as
-    well, when `at` asks it to.
+        `headers` names what else an answer carries. With `past` it answers for a moment of the past as
+    well, when `at` asks it to. Where `token_in_query`, a token may be a parameter.
     """
 
     method: str
@@ -38,6 +38,7 @@ class Route(Struct, frozen=True, kw_only=True):
     also: tuple[int, ...] = ()
     paged: bool = False
     open: bool = False
+    token_in_query: bool = False
     headers: tuple[str, ...] = ()
     past: bool = False
 

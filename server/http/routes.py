@@ -16,13 +16,16 @@ from server.http import (
     claims,
     dashboard,
     dashboard_figures,
+    events,
     health,
     jobs,
     metrics,
     queues,
     records,
     reference,
+    sessions,
     settlements,
+    sockets,
     workers,
 )
 from server.http.edge import unrouted, wrapped
@@ -33,6 +36,7 @@ from server.http.views import dashboard as dashboard_views
 from server.http.views import jobs as job_views
 from server.http.views import overall
 from server.http.views import queues as queue_views
+from server.http.views import sessions as session_views
 from server.http.views import settlements as settlement_views
 from server.http.views import workers as worker_views
 from server.http.views.explain import Explanation
@@ -49,6 +53,8 @@ _QUEUES: Final = f"{API}/queues"
 _QUEUE: Final = f"{API}/queues/{{name}}"
 _WORKERS: Final = f"{API}/workers"
 _WORKER: Final = f"{API}/workers/{{id}}"
+_AUTH: Final = f"{API}/auth"
+_EVENTS: Final = f"{API}/events"
 _HTML: Final = "text/html"
 _SCRIPT: Final = "text/javascript"
 _TEXT: Final = "text/plain"
@@ -96,6 +102,37 @@ ROUTES: Final = (
         handler=metrics.metrics,
         answers={200: _TEXT},
         also=(401,),
+        open=True,
+    ),
+    _post(
+        path=f"{_AUTH}/login",
+        handler=sessions.login,
+        body=sessions.LOGIN,
+        answers={200: session_views.LoggedIn},
+        also=(401, 429, 503),
+        open=True,
+    ),
+    _post(
+        path=f"{_AUTH}/refresh",
+        handler=sessions.refresh,
+        body=sessions.REFRESH,
+        answers={200: session_views.Refreshed},
+        also=(401, 429, 503),
+        open=True,
+    ),
+    _post(
+        path=f"{_AUTH}/logout",
+        handler=sessions.logout,
+        body=sessions.LOGOUT,
+        answers={204: None},
+    ),
+    _get(path=f"{_AUTH}/me", handler=sessions.me, answers={200: session_views.Me}),
+    _post(
+        path=f"{_AUTH}/validate",
+        handler=sessions.validate,
+        body=sessions.VALIDATION,
+        answers={200: session_views.Validated},
+        also=(503,),
         open=True,
     ),
     _post(
@@ -328,6 +365,37 @@ ROUTES: Final = (
         handler=dashboard_figures.dashboard,
         answers={200: dashboard_views.Dashboard},
     ),
+    _get(
+        path=_EVENTS,
+        handler=events.organization,
+        query=events.EVENTS,
+        answers={200: events.STREAM},
+        also=(403,),
+        token_in_query=True,
+    ),
+    _get(
+        path=f"{_EVENTS}/jobs/{{id}}",
+        handler=events.job,
+        query=events.EVENTS,
+        answers={200: events.STREAM},
+        token_in_query=True,
+    ),
+    _get(
+        path=f"{_EVENTS}/queues/{{name}}",
+        handler=events.queue,
+        query=events.EVENTS,
+        answers={200: events.STREAM},
+        also=(404,),
+        token_in_query=True,
+    ),
+    _get(
+        path=f"{API}/ws",
+        handler=sockets.socket,
+        query=events.EVENTS,
+        answers={101: None},
+        also=(403, 426),
+        token_in_query=True,
+    ),
     _get(path=f"{API}/log/stat", handler=audit.log_stat, answers={200: LogStat}),
     _get(
         path=f"{API}/log/records",
@@ -346,7 +414,12 @@ ROUTES: Final = (
 def register(app: web.Application) -> None:
     """Add every route to the application, and the answer to all that matches none."""
     for route in ROUTES:
-        handler = wrapped(route.handler, (route.method, route.path), open_to_all=route.open)
+        handler = wrapped(
+            route.handler,
+            (route.method, route.path),
+            open_to_all=route.open,
+            token_in_query=route.token_in_query,
+        )
         for method in route.methods:
             app.router.add_route(method, route.path, handler)
     app.router.add_route("*", "/{path:.*}", unrouted(_methods_of))

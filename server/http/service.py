@@ -1,7 +1,9 @@
 """What every handler needs of the running server, under one typed application key."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from aiohttp import web
 
@@ -14,6 +16,7 @@ from server.http.guessing import Guessing
 from server.http.intake import Intake
 from server.http.ratelimit import Limiter
 from server.lag import LoopLag
+from server.live import Hub
 from server.metrics import Counts, Metrics
 from server.past import Past
 from server.pressure import Pressure
@@ -21,7 +24,11 @@ from server.series import Series
 from server.settings import Settings
 from server.snapshotter import Snapshotter
 from server.tally import JobTally, LogMeter, Requests, RouteTally
+from server.tokens import Tokens
 from server.waiting import WaitingRoom
+
+LOGIN_FAILURES_PER_MIN: Final = 5
+"""Wrong keys that one address may log in with, of those that begin alike."""
 
 
 class Traffic:
@@ -57,6 +64,16 @@ class Service:
         self.access_log = settings.access_log
         self.limiter = Limiter(settings.rate_limit, settings.rate_burst)
         self.guessing = Guessing(settings.auth_failures_per_min, engine.now_us)
+        self.logins = Guessing(
+            min(settings.auth_failures_per_min, LOGIN_FAILURES_PER_MIN), engine.now_us
+        )
+        self.tokens = Tokens(
+            secret,
+            engine.now_us,
+            engine.new_id,
+            access_secs=settings.token_secs,
+            refresh_secs=settings.refresh_token_secs,
+        )
         self.intake = Intake(bytes_max=settings.body_bytes_max, secs=settings.body_secs)
         self.traffic = Traffic()
         self.pressure = Pressure(
@@ -66,6 +83,9 @@ class Service:
         )
         engine.admission = self.pressure.admit
         self.waiting = WaitingRoom(engine)
+        self.live = Hub(engine)
+        self.sockets: Counter[str] = Counter()
+        """open WebSockets, by organization"""
         self.requests: Requests = Requests(RouteTally)
         self.lag = LoopLag()
         self.snapshotter = Snapshotter.never(engine.log, engine.now_us)
@@ -91,6 +111,10 @@ class Service:
         gauge("spoolog_heads_late", "Heads too slow", lambda: self.traffic.late_heads)
         gauge("spoolog_answers_unread", "Answers not read", lambda: self.traffic.unread_aborts)
         gauge("spoolog_claims_waiting", "Claims that wait for a job", lambda: len(self.waiting))
+        gauge("spoolog_listeners", "Who listens to events", lambda: len(self.live))
+        gauge("spoolog_sockets", "Open WebSockets", self.sockets.total)
+        gauge("spoolog_listeners_dropped", "Listeners too slow", lambda: self.live.dropped)
+        gauge("spoolog_frames_told", "Frames for listeners", lambda: self.live.told)
         for name, text, read in (*self._storage(), *self._past()):
             gauge(name, text, read)
 
