@@ -5,21 +5,19 @@ How a record is chosen and worded stands in ``tools.lines``; what makes a log so
 ``tools.archive``, ``tools.fork`` and ``tools.repair``.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from eventlog import LogDamaged, Reader, SegmentInfo, SnapshotStore, verify
+import spoolog
+from eventlog import LogDamaged, Reader, SegmentInfo, SnapshotStore
 from eventlog.frame import chain_hex
 from projections.moments import to_text
-from spoolog.folding import beginning, last_known
-from spoolog.point import Point
-from spoolog.select import Shown, Wanted, select
+from spoolog import Shown
 from tools import logkeeping, output
 from tools.archive import archive
 from tools.fork import fork
@@ -28,7 +26,6 @@ from tools.options import PointType, data_dir_option, json_option
 from tools.repair import repair, told
 
 F = TypeVar("F", bound=Callable[..., Any])
-POLL_SECS: Final = 0.1
 
 
 @click.group()
@@ -54,6 +51,10 @@ def _filters(command: F) -> F:
         click.option("--queue", help="Only events of this queue, its jobs and its workers."),
         click.option("--job", help="Only events of this job."),
         click.option("--by", help="Only what this API key did, or the word system."),
+        click.option("--worker", help="Only events that name this worker."),
+        click.option(
+            "--request", "request_id", metavar="ID", help="Only what this request recorded."
+        ),
     ):
         command = option(command)
     return command
@@ -103,22 +104,18 @@ def stat(data_dir: Path, as_json: bool) -> None:
 @click.option("--from", "start", type=PointType(), help="First position or time.")
 @click.option("--to", "end", type=PointType(), help="Last position or time.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many records.")
+@click.option("--chained", is_flag=True, help="Check the hash chain as well, also with a filter.")
 @_filters
 @json_option
-def cat(
-    *,
-    data_dir: Path,
-    start: Point | None,
-    end: Point | None,
-    limit: int | None,
-    as_json: bool,
-    **filters: Any,
-) -> None:
-    """Print records, oldest first: a line for each event, or with --json the stored JSON."""
-    wanted = _wanted(filters, start, end)
-    reader = Reader(data_dir)
-    found = select(reader.lines(beginning(reader, wanted)), wanted)
-    _print(islice(found, limit), as_json=as_json)
+def cat(*, data_dir: Path, limit: int | None, chained: bool, as_json: bool, **filters: Any) -> None:
+    """Print records, oldest first: a line for each event, or with --json the stored JSON.
+
+    Every record on the way must have its checksum and position. A filter passes over what does not
+    match without looking at the hash chain: `log verify` looks at all of it.
+    """
+    found = spoolog.open(data_dir).records(chained=chained, **filters)
+    with output.to_a_reader():
+        _print(islice(found, limit), as_json=as_json)
 
 
 @log.command()
@@ -132,30 +129,16 @@ def tail(*, data_dir: Path, count: int, follow: bool, as_json: bool, **filters: 
 
     What -f shows was written and may not yet be synced.
     """
-    wanted = _wanted(filters)
-    reader = Reader(data_dir)
-    last = last_known(reader) or 0
+    history = spoolog.open(data_dir)
+    last = history.last
     # Without a filter the last records are known by their number; the log behind them is not read.
-    after = beginning(reader, wanted)
-    if not any(filters.values()):
-        after = max(after, last - count)
-    recent: deque[Shown] | None = deque(maxlen=count)
-
-    def wait() -> bool:
-        nonlocal recent
-        if recent is not None:
-            _print(recent, as_json=as_json)
-            recent = None
-        if follow:
-            time.sleep(POLL_SECS)
-        return follow
-
+    start = None if any(filters.values()) else max(history.first, last - count + 1)
+    _print(deque(history.records(start=start, end=last, **filters), count), as_json=as_json)
+    if not follow:
+        return
     try:
-        for shown in select(reader.follow(after, wait), wanted):
-            if recent is None:
-                _print([shown], as_json=as_json)
-            else:
-                recent.append(shown)
+        for shown in history.follow(start=last + 1, **filters):
+            _print([shown], as_json=as_json)
     except KeyboardInterrupt:
         return  # the way to end `tail -f`, not a failure
 
@@ -166,9 +149,10 @@ def tail(*, data_dir: Path, count: int, follow: bool, as_json: bool, **filters: 
 def verify_log(data_dir: Path, as_json: bool) -> None:
     """Check every checksum, the hash chain and the seals; exit 1 and say where if one is wrong."""
     try:
-        total = last_known(Reader(data_dir))
+        history = spoolog.open(data_dir)
+        total = history.last_known
         with output.progress("verifying", total) as advance:
-            sound = verify(data_dir, progress=lambda position: advance(position, total))
+            sound = history.verify(lambda position: advance(position, total))
     except LogDamaged as damaged:
         if as_json:
             output.say_json(_damage(damaged))
@@ -218,19 +202,6 @@ def _segment(segment: SegmentInfo) -> dict[str, object]:
         "created_at": to_text(segment.header.created_at_us),
         "writer": segment.header.writer,
     }
-
-
-def _wanted(
-    filters: dict[str, Any], start: Point | None = None, end: Point | None = None
-) -> Wanted:
-    return Wanted(
-        start=start,
-        end=end,
-        types=frozenset(filters["types"]),
-        queue=filters["queue"],
-        job=filters["job"],
-        by=filters["by"],
-    )
 
 
 def _print(found: Iterable[Shown], *, as_json: bool) -> None:
