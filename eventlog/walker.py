@@ -21,8 +21,10 @@ from eventlog.log import BATCH_RECORDS_MAX, Entry
 from eventlog.places import Places
 from eventlog.tail import damage_in_tail
 
-READ_BYTES: Final = 1024 * 1024
-"""at a time, for `BATCH_RECORDS_MAX` records; fewer records, fewer bytes"""
+READ_BYTES: Final = 256 * 1024
+"""at a time: more would leave the processor's cache, and memory would be mapped anew each time"""
+_RECORD_BYTES: Final = 256
+"""When fewer records are wanted, fewer bytes are read: so many for each."""
 
 
 class Torn(Struct, frozen=True):
@@ -68,7 +70,7 @@ class Walker:
         self._until = until
         self._places = places
         self._records_max = records_max
-        self._read_bytes = READ_BYTES * records_max // BATCH_RECORDS_MAX
+        self._read_bytes = min(READ_BYTES, _RECORD_BYTES * records_max)
         # Read before any record, so that all up to the mark must be there to be read.
         self.mark, self.mark_slot = read_mark(disk, home)
         self.segments = survey(disk, home, cluster) if segments is None else segments
@@ -81,6 +83,8 @@ class Walker:
         """of the segment up to the place that was reached"""
         self._proven = self.mark.position
         """the last position that must be there"""
+        self._data = memoryview(b"")
+        """of which `_lines` are the lines; what is hashed need not be put together again"""
         self._lines: list[bytes] = []
         self.raw: list[bytes] = []
         """the lines of what `next` gave last"""
@@ -193,6 +197,7 @@ class Walker:
         data = self._read_lines(cursor)
         end = data.rfind(b"\n")
         if end >= 0 and cursor.footer is None:
+            self._data = memoryview(data)
             self._lines = data[:end].split(b"\n")
             return True
         if cursor.footer is not None:
@@ -275,7 +280,9 @@ class Walker:
 
     def _note(self, lines: list[bytes], first: int, offset: int) -> None:
         if self.content_hash is not None:
-            self.content_hash.update(b"\n".join(lines) + b"\n")
+            size = self._cursor().offset - offset
+            self.content_hash.update(self._data[:size])
+            self._data = self._data[size:]
         index = self.mark.position - first
         if 0 <= index < len(lines):
             record = parse_record(lines[index])

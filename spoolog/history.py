@@ -174,9 +174,13 @@ class History:
         """
         return self.state(at, progress).job(DEFAULT_ORG, job_id)
 
-    def verify(self, progress: Progress | None = None) -> Verified:
-        """Check everything that can be checked: checksums, hash chain, seals, durable mark."""
-        return verify(self.data_dir, progress=progress)
+    def verify(self, progress: Progress | None = None, *, processes: int = 1) -> Verified:
+        """Check everything that can be checked: checksums, hash chain, seals, durable mark.
+
+        With several processes, the program that calls must guard its main module, as the standard
+        library's ``multiprocessing`` wants it.
+        """
+        return verify(self.data_dir, progress=progress, processes=processes)
 
     def _wanted(self, filters: Filters) -> Wanted:
         start, end = filters.get("start"), filters.get("end")

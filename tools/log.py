@@ -5,11 +5,12 @@ How a record is chosen and worded stands in ``tools.lines``; what makes a log so
 ``tools.archive``, ``tools.fork`` and ``tools.repair``.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -26,6 +27,8 @@ from tools.options import PointType, data_dir_option, json_option
 from tools.repair import repair, told
 
 F = TypeVar("F", bound=Callable[..., Any])
+_ALONE_BYTES_MAX: Final = 128 * 1024 * 1024
+"""Reading so much takes no longer than starting others to help."""
 
 
 @click.group()
@@ -145,14 +148,22 @@ def tail(*, data_dir: Path, count: int, follow: bool, as_json: bool, **filters: 
 
 @log.command("verify")
 @data_dir_option
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    help="How many read it; as many as there are processors when it is long.",
+)
 @json_option
-def verify_log(data_dir: Path, as_json: bool) -> None:
+def verify_log(data_dir: Path, processes: int | None, as_json: bool) -> None:
     """Check every checksum, the hash chain and the seals; exit 1 and say where if one is wrong."""
     try:
         history = spoolog.open(data_dir)
         total = history.last_known
         with output.progress("verifying", total) as advance:
-            sound = history.verify(lambda position: advance(position, total))
+            sound = history.verify(
+                lambda position: advance(position, total),
+                processes=processes or _processes(history.reader.segments()),
+            )
     except LogDamaged as damaged:
         if as_json:
             output.say_json(_damage(damaged))
@@ -175,6 +186,11 @@ def verify_log(data_dir: Path, as_json: bool) -> None:
         output.say_json(found)
     else:
         output.facts("Sound: every record is as it was written", found.items())
+
+
+def _processes(segments: list[SegmentInfo]) -> int:
+    long = sum(segment.bytes for segment in segments) > _ALONE_BYTES_MAX
+    return (os.cpu_count() or 1) if long else 1
 
 
 def _damage(damaged: LogDamaged) -> dict[str, object]:

@@ -12,6 +12,7 @@ from tools.bench import create as create_bench
 from tools.bench import gen as gen_bench
 from tools.bench import lists as lists_bench
 from tools.bench import memory as memory_bench
+from tools.bench import read as read_bench
 from tools.bench import replay as replay_bench
 from tools.bench import restart as restart_bench
 from tools.bench.report import Figure, tell
@@ -116,6 +117,14 @@ def gen(*, data_dir: Path, events: int, seed: int, snapshots: int, as_json: bool
         output.say_json(found)
     else:
         output.facts("Data directory written", found.items())
+
+
+@bench.command()
+@data_dir_option
+@json_option
+def read(data_dir: Path, as_json: bool) -> None:
+    """Verify, filter and fold a data directory that `bench gen` made: time and memory of each."""
+    _report(lambda: read_bench.measure(data_dir), as_json=as_json)
 
 
 @bench.command("all")
