@@ -33,13 +33,18 @@ def readable(shown: Shown) -> Iterator[str]:
         words = [
             click.style(f"{record.position:>9}", dim=True),
             to_text(record.at),
-            click.style(f"{kind:<22}", fg=_COLOURS.get(kind.rpartition(".")[2].split("_")[-1])),
+            coloured(kind),
             *(f"{name}={value}" for name, value in fields(event)),
             click.style(f"by={printable(record.by)}", dim=True),
         ]
         if record.req:
             words.append(click.style(f"req={printable(record.req)}", dim=True))
         yield " ".join(words)
+
+
+def coloured(kind: str) -> str:
+    """Give the name of an event type, which shows whether it is a good one."""
+    return click.style(f"{kind:<22}", fg=_COLOURS.get(kind.rpartition(".")[2].split("_")[-1]))
 
 
 def fields(event: Event) -> Iterator[tuple[str, str]]:
