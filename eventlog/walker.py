@@ -106,6 +106,11 @@ class Walker:
         """The file that the last records were read from."""
         return self._bytes().path
 
+    @property
+    def chain(self) -> str:
+        """The hash chain's head there, hex, as a record carries it; empty without a segment."""
+        return "" if self.cursor is None else chain_hex(self.cursor.state).decode()
+
     def _leap(self) -> None:
         """Begin at the nearest place before what is wanted."""
         if self._places is None or self.content_hash is not None:

@@ -1,4 +1,4 @@
-"""How a record reads as a line. Which ones are asked for is ``spoolog.select``'s.
+"""How a record reads as a line. Which ones are asked for is ``spoolog``'s.
 
 Nothing here reads files or prints.
 """
@@ -13,7 +13,7 @@ from eventlog import Line
 from projections.events import Event
 from projections.feed import event_type
 from projections.moments import to_text
-from spoolog.select import Shown
+from spoolog import Shown
 from tools.output import printable
 
 _VALUE_CHARACTERS_MAX = 120

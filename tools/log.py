@@ -7,26 +7,24 @@ How a record is chosen and worded stands in ``tools.lines``; what makes a log so
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
 import spoolog
 from eventlog import LogDamaged, Reader, SegmentInfo, SnapshotStore
-from eventlog.frame import chain_hex
 from projections.moments import to_text
 from spoolog import Shown
 from tools import logkeeping, output
 from tools.archive import archive
 from tools.fork import fork
 from tools.lines import document, readable
-from tools.options import PointType, data_dir_option, json_option
+from tools.options import PointType, data_dir_option, filter_options, json_option
 from tools.repair import repair, told
 
-F = TypeVar("F", bound=Callable[..., Any])
 _ALONE_BYTES_MAX: Final = 128 * 1024 * 1024
 """Reading so much takes no longer than starting others to help."""
 
@@ -44,23 +42,6 @@ log.add_command(logkeeping.expire)
 log.add_command(archive)
 log.add_command(fork)
 log.add_command(repair)
-
-
-def _filters(command: F) -> F:
-    for option in (
-        click.option(
-            "--type", "types", multiple=True, help="Only events of this type; repeatable."
-        ),
-        click.option("--queue", help="Only events of this queue, its jobs and its workers."),
-        click.option("--job", help="Only events of this job."),
-        click.option("--by", help="Only what this API key did, or the word system."),
-        click.option("--worker", help="Only events that name this worker."),
-        click.option(
-            "--request", "request_id", metavar="ID", help="Only what this request recorded."
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 @log.command()
@@ -83,7 +64,7 @@ def stat(data_dir: Path, as_json: bool) -> None:
         "records": max(0, last - first + 1),
         "known_synced": walker.mark.position,
         "epoch": 0 if cursor is None else cursor.header.epoch,
-        "chain": "" if cursor is None else chain_hex(cursor.state).decode(),
+        "chain": walker.chain,
         "bytes": sum(segment.bytes for segment in segments),
         "file_bytes": used.log_bytes,
         "compressed_segments": used.compressed_segments,
@@ -108,7 +89,7 @@ def stat(data_dir: Path, as_json: bool) -> None:
 @click.option("--to", "end", type=PointType(), help="Last position or time.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many records.")
 @click.option("--chained", is_flag=True, help="Check the hash chain as well, also with a filter.")
-@_filters
+@filter_options
 @json_option
 def cat(*, data_dir: Path, limit: int | None, chained: bool, as_json: bool, **filters: Any) -> None:
     """Print records, oldest first: a line for each event, or with --json the stored JSON.
@@ -125,7 +106,7 @@ def cat(*, data_dir: Path, limit: int | None, chained: bool, as_json: bool, **fi
 @data_dir_option
 @click.option("-n", "--lines", "count", type=click.IntRange(min=0), default=10, show_default=True)
 @click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until interrupted.")
-@_filters
+@filter_options
 @json_option
 def tail(*, data_dir: Path, count: int, follow: bool, as_json: bool, **filters: Any) -> None:
     """Print the last records that match; with -f also what is written from now on.
