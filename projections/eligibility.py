@@ -64,3 +64,12 @@ def allowance(queue: Queue, shelf: Shelf, now_us: int, asked: int) -> Allowance:
         if tokens < granted.jobs:
             granted = Allowance(tokens, Hold.RATE)
     return granted
+
+
+def oldest_claimable(queue: Queue, shelf: Shelf) -> Job | None:
+    """Give the job that could have been handed out for the longest time; none of a paused queue.
+
+    A limit of its queue only makes a job wait, so it counts all the same. The time that it has been
+    claimable begins with its ``updated_at``.
+    """
+    return None if queue.paused_at is not None else shelf.longest_ready()

@@ -5,6 +5,7 @@ takes it off, changes it, and puts it back.
 """
 
 import heapq
+from collections.abc import Iterator
 from typing import Final
 
 from projections import bounds
@@ -14,7 +15,9 @@ from projections.lifecycle import REVIVABLE, WAITING, Status
 
 MINUTES_KEPT: Final = 25 * 60
 """Figures cover 24 hours."""
+_HOUR: Final = 60
 _RANK_SHIFT: Final = 48
+_SEQ_MASK: Final = (1 << _RANK_SHIFT) - 1
 
 
 def ready_rank(job: Job) -> int:
@@ -33,18 +36,35 @@ class Outcomes:
         self.failed = 0
         self.processing_us = 0
 
+    def add(self, other: "Outcomes") -> None:
+        """Add the counts of another stretch of time."""
+        self.created += other.created
+        self.completed += other.completed
+        self.failed += other.failed
+        self.processing_us += other.processing_us
+
 
 class Shelf:
     """One queue's jobs by status, in ready order, and their outcomes by minute."""
 
-    __slots__ = ("_newest_minute", "_oldest", "by_status", "minutes", "ready")
+    __slots__ = (
+        "_hours",
+        "_newest_minute",
+        "_oldest",
+        "_ready_since",
+        "by_status",
+        "minutes",
+        "ready",
+    )
 
     def __init__(self) -> None:
         self.ready: LazyHeap[str] = LazyHeap()
         self.by_status: dict[Status, dict[int, Job]] = {status: {} for status in Status}
         self.minutes: dict[int, Outcomes] = {}
+        self._hours: dict[int, Outcomes] = {}
         self._newest_minute = 0
         self._oldest: list[int] = []
+        self._ready_since: list[int] = []
 
     def add(self, job: Job) -> None:
         """Put a job in its places."""
@@ -52,8 +72,9 @@ class Shelf:
         self.by_status[status][job.seq] = job
         if status in WAITING:
             heapq.heappush(self._oldest, job.seq)
-            if status is Status.PENDING and job.due_at is None and not job.blocked:
+            if _is_ready(job):
                 self.ready.add(ready_rank(job), job.id)
+                heapq.heappush(self._ready_since, (job.updated_at << _RANK_SHIFT) + job.seq)
         else:
             self._count(job, 1)
 
@@ -62,7 +83,9 @@ class Shelf:
         status = job.status
         del self.by_status[status][job.seq]
         if status in WAITING:
-            self.ready.discard(job.id)
+            if _is_ready(job):
+                self.ready.discard(job.id)
+                self._drop_taken()
             self._drop_gone()
         else:
             self._count(job, -1)
@@ -87,16 +110,42 @@ class Shelf:
         """Give the job that was created first among those not yet started."""
         return self._waiting(self._oldest[0]) if self._oldest else None
 
+    def longest_ready(self) -> Job | None:
+        """Give the job that has been ready, and left as it is, for the longest time."""
+        return self._ready(self._ready_since[0]) if self._ready_since else None
+
     def since(self, since_us: int, until_us: int) -> Outcomes:
         """Sum the outcomes of the minutes from `since_us` to `until_us`."""
         total = Outcomes()
-        for minute in range(since_us // bounds.MINUTE_US, until_us // bounds.MINUTE_US + 1):
-            found = self.minutes.get(minute)
-            if found is not None:
-                total.created += found.created
-                total.completed += found.completed
-                total.failed += found.failed
-                total.processing_us += found.processing_us
+        for part in self._parts(since_us // bounds.MINUTE_US, until_us // bounds.MINUTE_US):
+            total.created += part.created
+            total.completed += part.completed
+            total.failed += part.failed
+            total.processing_us += part.processing_us
+        return total
+
+    def _parts(self, minute: int, last: int) -> Iterator[Outcomes]:
+        """Give the outcomes from a minute to the last one, those of whole hours as one."""
+        minutes = self.minutes
+        if len(minutes) < _HOUR:
+            # Most queues have few minutes in which anything happened.
+            yield from (one for at, one in minutes.items() if minute <= at <= last)
+            return
+        while minute <= last:
+            if minute % _HOUR == 0 and minute + _HOUR <= last:
+                yield self._hours.get(minute // _HOUR) or self._sum_up(minute // _HOUR)
+                minute += _HOUR
+            else:
+                if (found := minutes.get(minute)) is not None:
+                    yield found
+                minute += 1
+
+    def _sum_up(self, hour: int) -> Outcomes:
+        """Note the outcomes of an hour, until one of its minutes changes."""
+        total = self._hours[hour] = Outcomes()
+        for minute in range(hour * _HOUR, (hour + 1) * _HOUR):
+            if (found := self.minutes.get(minute)) is not None:
+                total.add(found)
         return total
 
     def _count(self, job: Job, by: int) -> None:
@@ -112,6 +161,8 @@ class Shelf:
     def _minute(self, at_us: int) -> Outcomes:
         """Give the counts of a minute; of one too old to be asked for, some that nobody keeps."""
         minute = at_us // bounds.MINUTE_US
+        if self._hours:
+            self._hours.pop(minute // _HOUR, None)
         outcomes = self.minutes.get(minute)
         if outcomes is None:
             outcomes = Outcomes()
@@ -127,10 +178,26 @@ class Shelf:
         if len(self.minutes) > 2 * MINUTES_KEPT:
             oldest = self._newest_minute - MINUTES_KEPT
             self.minutes = {at: one for at, one in self.minutes.items() if at > oldest}
+            self._hours.clear()
 
     def _waiting(self, seq: int) -> Job | None:
         pending = self.by_status[Status.PENDING].get(seq)
         return pending or self.by_status[Status.SCHEDULED].get(seq)
+
+    def _ready(self, rank: int) -> Job | None:
+        """Give the job of an entry, if it has been ready ever since."""
+        job = self.by_status[Status.PENDING].get(rank & _SEQ_MASK)
+        if job is None or job.updated_at != rank >> _RANK_SHIFT or not _is_ready(job):
+            return None
+        return job
+
+    def _drop_taken(self) -> None:
+        """Keep the job that has been ready longest on top, and the heap in bounds."""
+        since = self._ready_since
+        while since and self._ready(since[0]) is None:
+            heapq.heappop(since)
+        if len(since) > 2 * len(self.ready) + 64:
+            self._ready_since = sorted({rank for rank in since if self._ready(rank) is not None})
 
     def _drop_gone(self) -> None:
         """Keep the oldest waiting job on top; a job that returned may stand in the heap twice."""
@@ -142,3 +209,7 @@ class Shelf:
             self._oldest = sorted(
                 [*self.by_status[Status.PENDING], *self.by_status[Status.SCHEDULED]]
             )
+
+
+def _is_ready(job: Job) -> bool:
+    return job.status is Status.PENDING and job.due_at is None and not job.blocked

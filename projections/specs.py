@@ -364,3 +364,9 @@ class QueueDeletion(Spec, frozen=True):
     """Parameters of a queue's deletion."""
 
     delete_jobs: bool | None = None
+
+
+class SeriesQuery(Spec, frozen=True):
+    """Parameters of a queue's series. A time out of its range is moved into it."""
+
+    since_secs: int | None = None

@@ -19,7 +19,9 @@ from server.http.connections import BACKLOG, Runner
 from server.http.describe import described
 from server.http.service import SERVICE, Service
 from server.lag import watch_loop
+from server.past import Past
 from server.pressure import watch_log, watch_space
+from server.series import Series, listening
 from server.settings import Settings
 from server.snapshotter import Snapshotter
 from server.tally import LogMeter
@@ -43,6 +45,9 @@ class Beside(TypedDict, total=False):
     """hears when the disk has taken nothing for as long as the settings allow"""
     snapshotter: Snapshotter
     disk_use: DiskUse
+    series: Series
+    """the one that has heard what the start replayed, and hears of the engine's records"""
+    past: Past
     revocations: Revocations
     """the tokens that were logged out, as the disk has them"""
 
@@ -59,7 +64,8 @@ def build_app(
         handler_args={"lingering_time": 0.0},  # answers see to bodies that nobody reads
     )
     meter = beside.get("meter") or LogMeter()
-    app[SERVICE] = service = Service(engine, secret, settings, described(), meter)
+    series = beside.get("series") or listening(engine)
+    app[SERVICE] = service = Service(engine, secret, settings, described(), meter, series=series)
     if (revocations := beside.get("revocations")) is not None:
         service.tokens.revocations = revocations
     routes.register(app)
@@ -84,6 +90,9 @@ def _tasks(service: Service, settings: Settings, beside: Beside) -> list[Backgro
     if (disk_use := beside.get("disk_use")) is not None:
         service.disk_use = disk_use
         tasks.append(disk_use.watch)
+    if (past := beside.get("past")) is not None:
+        service.past = past
+        tasks.append(past.keep)
     return tasks
 
 
@@ -122,6 +131,8 @@ async def _drain(app: web.Application) -> None:
     service = app[SERVICE]
     service.draining = True
     service.waiting.close()
+    if service.past is not None:
+        service.past.close()
     service.leaving.set()
     service.live.close()
 

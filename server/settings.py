@@ -75,6 +75,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         Duration,
         Meta(description="Remove older segments that two snapshots cover; by default none, ever."),
     ] = Duration("forever")
+    past_secs: Annotated[
+        float, Meta(ge=1, description="Longest wait for an answer about the past.")
+    ] = 60.0
+    past_memory_bytes: Annotated[
+        int,
+        Meta(ge=0, description="Memory of the process that shows the past; 0 for any."),
+    ] = 2048 * bounds.MIB
     strict_queue_names: Annotated[
         bool, Meta(description="Allow only lowercase letters, digits and hyphens, at most 64.")
     ] = False

@@ -20,6 +20,8 @@ from projections.state import State
 from server import access, ids, mount
 from server.clock import WallClock, monotonic_us
 from server.engine import SYSTEM, Engine
+from server.rings import COARSE_SPAN_US
+from server.series import Series
 from server.settings import VERSION, Settings
 from server.tally import LogMeter
 from spoolog import restore
@@ -32,7 +34,7 @@ class Started(Struct, frozen=True):
 
     `snapshot` is where the replay began. `new_key` is the API key, when it was made at this start.
     `warnings` tell of an unfinished last write that was set aside, and of snapshots passed over.
-    `meter` hears of the log's batches.
+    `meter` hears of the log's batches, `series` has heard what was replayed.
     """
 
     engine: Engine
@@ -43,6 +45,7 @@ class Started(Struct, frozen=True):
     replay_us: int
     warnings: list[str]
     meter: LogMeter
+    series: Series
 
 
 async def open_engine(
@@ -101,7 +104,10 @@ async def _start(
     )
     state, warnings = restored.state, restored.passed_over
     began_at = state.position
-    await replay(log, state, progress)
+    # What lies in the snapshot was not heard.
+    series = Series(state, max(state.tables.at, clock() - COARSE_SPAN_US))
+    await replay(log, state, progress, series)
+    series.begin()
     replay_us = monotonic_us() - began_us
     clock.start_at(state.tables.at)
     records = state.position - began_at
@@ -109,20 +115,32 @@ async def _start(
     if log.recovery is not None:
         warnings.append(f"set aside: {log.recovery}")
     engine = Engine(state, log, clock, uuid7, settings.policy())
+    engine.listeners.append(series.heard)
     engine.execute(system.start, SYSTEM, VERSION, epoch)
     secret, new_key = _admit(settings.data_dir, settings, engine)
     await engine.durable(state.position)
-    return Started(engine, secret, new_key, restored.snapshot, records, replay_us, warnings, meter)
+    return Started(
+        engine, secret, new_key, restored.snapshot, records, replay_us, warnings, meter, series
+    )
 
 
-async def replay(log: Log, state: State, progress: Progress | None = None) -> None:
+async def replay(
+    log: Log, state: State, progress: Progress | None = None, series: Series | None = None
+) -> None:
     """Fold all that the log holds behind a state into it.
 
-    `progress` hears the position reached and the last one after each batch.
+    `progress` hears the position reached and the last one after each batch; `series` counts what
+    is not too old for it.
     """
     async for batch in log.read(state.position):
         for position, body in batch:
-            refold(state, decode(position, body))
+            record = decode(position, body)
+            if series is None or record.at < series.since_us:
+                refold(state, record)
+            else:
+                series.begin()
+                refold(state, record)
+                series.heard(record)
         if progress is not None:
             progress(state.position, log.last)
 

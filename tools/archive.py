@@ -4,15 +4,19 @@ What is copied, in which order, and when it is refused stands in ``eventlog.back
 """
 
 from pathlib import Path
+from typing import Final
 
 import click
 
 from eventlog.backup import archive as make_archive
 from server.access import PRIVATE_FILES
 from server.clock import WallClock, monotonic_us
+from server.signing import SIGNING_KEY_FILE
 from tools import output
 from tools.children import elapsed_secs
 from tools.options import data_dir_option, json_option
+
+_PRIVATE: Final = (*PRIVATE_FILES, SIGNING_KEY_FILE)
 
 
 @click.command()
@@ -40,7 +44,7 @@ def archive(data_dir: Path, target: Path, check: bool, as_json: bool) -> None:
                 target,
                 now_us=WallClock()(),
                 check=check,
-                private=PRIVATE_FILES,
+                private=_PRIVATE,
                 progress=advance,
             )
     except OSError as failed:

@@ -81,6 +81,8 @@ def _compare_shelf(folded: Shelf, rebuilt: Shelf, since: int) -> Iterator[str]:
         yield "ready order"
     if folded.oldest_waiting() is not rebuilt.oldest_waiting():
         yield "oldest waiting job"
+    if folded.longest_ready() is not rebuilt.longest_ready():
+        yield "longest ready job"
     if _minutes(folded, since) != _minutes(rebuilt, since):
         yield "outcomes by minute"
 

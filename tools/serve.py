@@ -27,6 +27,8 @@ from server.access import REVOKED_FILE
 from server.console import speaking
 from server.diskuse import DiskUse
 from server.mount import UnsafeFileSystem
+from server.past import Past
+from server.past import command_of as command_of_past
 from server.pressure import free_bytes_of
 from server.settings import Settings
 from server.snapshotter import Snapshotter, command_of
@@ -146,9 +148,11 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
             stop=stop,
             on_listening=on_listening,
             meter=started.meter,
+            series=started.series,
             free_bytes=partial(free_bytes_of, settings.data_dir),
             snapshotter=_snapshotter(started, settings),
             disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
+            past=Past(command_of_past(settings), secs=settings.past_secs),
             revocations=Revocations(settings.data_dir / REVOKED_FILE),
             on_stuck=partial(die_stuck, settings.data_dir),
         )

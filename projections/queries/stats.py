@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from projections import bounds
 from projections.lifecycle import Status
+from projections.shelf import Shelf
 from projections.state import State
 
 RATE_MINUTES: Final = 5
@@ -42,9 +43,7 @@ def queue_stats(state: State, org: str, name: str, now_us: int) -> QueueStats:
         if worker.org == org and worker.queue == name and worker.status == "healthy"
     )
     queue = state.queue(org, name)
-    # The minute that is not over counts for as much of it as has passed.
-    begin_us = (now_us // bounds.MINUTE_US - RATE_MINUTES + 1) * bounds.MINUTE_US
-    lately, minutes = shelf.since(begin_us, now_us), (now_us - begin_us) / bounds.MINUTE_US
+    enqueued, completed = per_minute(shelf, now_us)
     return QueueStats(
         pending_jobs=shelf.count(Status.PENDING),
         processing_jobs=shelf.count(Status.PROCESSING),
@@ -54,7 +53,15 @@ def queue_stats(state: State, org: str, name: str, now_us: int) -> QueueStats:
         oldest_waiting_us=None if oldest is None else now_us - oldest.created_at,
         active_workers=sum(1 for _ in healthy),
         scheduled_jobs=shelf.count(Status.SCHEDULED),
-        enqueued_per_minute=lately.created / minutes,
-        completed_per_minute=lately.completed / minutes,
+        enqueued_per_minute=enqueued,
+        completed_per_minute=completed,
         last_claimed_at=None if queue is None else queue.last_claimed_at,
     )
+
+
+def per_minute(shelf: Shelf, now_us: int) -> tuple[float, float]:
+    """Give how many jobs a minute came and were completed, over the last five minutes."""
+    # The minute that is not over counts for as much of it as has passed.
+    begin_us = (now_us // bounds.MINUTE_US - RATE_MINUTES + 1) * bounds.MINUTE_US
+    lately, minutes = shelf.since(begin_us, now_us), (now_us - begin_us) / bounds.MINUTE_US
+    return lately.created / minutes, lately.completed / minutes

@@ -19,6 +19,7 @@ from server.http.ratelimit import TooManyRequests
 from server.http.service import Service
 from server.http.streams import UpgradeRequired
 from server.http.validation import InvalidJson
+from server.past import PastBusy, PastNotYet, PastUnavailable
 from server.pressure import Busy, Overloaded, StorageFull
 
 STATUS: Final[Mapping[type[Refused], int]] = {
@@ -38,6 +39,9 @@ STATUS: Final[Mapping[type[Refused], int]] = {
     UpgradeRequired: 426,
     TooManyRequests: 429,
     Overloaded: 503,
+    PastBusy: 503,
+    PastNotYet: 503,
+    PastUnavailable: 503,
     StorageFull: 507,
 }
 

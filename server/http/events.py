@@ -22,7 +22,7 @@ from server.http.answer import headers_of
 from server.http.call import Call
 from server.http.listening import Client, mark_of, passing, wanted_by
 from server.http.params import Query
-from server.http.queues import name_in_path
+from server.http.queues import name_of
 from server.http.streams import abort, taken
 
 EVENTS: Final = Query(EventsQuery)
@@ -71,7 +71,7 @@ async def job(call: Call) -> web.StreamResponse:
 async def queue(call: Call) -> web.StreamResponse:
     """Tell the figures of one queue every five seconds, as server-sent events."""
     asked = EVENTS.read(call.request)
-    name = name_in_path(call)
+    name = name_of(call)
     if not call.caller.may_use(name):
         raise NotFound("Queue not found")
     client = Client(call, None, secs_max=STREAM_SECS_MAX)

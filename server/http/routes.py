@@ -14,6 +14,8 @@ from server.http import (
     actions,
     audit,
     claims,
+    dashboard,
+    dashboard_figures,
     events,
     health,
     jobs,
@@ -30,6 +32,7 @@ from server.http.edge import unrouted, wrapped
 from server.http.route import API, Route
 from server.http.views import actions as action_views
 from server.http.views import claims as claim_views
+from server.http.views import dashboard as dashboard_views
 from server.http.views import events as event_views
 from server.http.views import jobs as job_views
 from server.http.views import overall
@@ -54,9 +57,32 @@ _WORKER: Final = f"{API}/workers/{{id}}"
 _AUTH: Final = f"{API}/auth"
 _EVENTS: Final = f"{API}/events"
 _HTML: Final = "text/html"
+_SCRIPT: Final = "text/javascript"
 _TEXT: Final = "text/plain"
 
 ROUTES: Final = (
+    _get(path="/", handler=dashboard.page, answers={200: _HTML, 304: None}, open=True),
+    _get(
+        path="/dashboard/{file}",
+        handler=dashboard.file,
+        answers={200: {"text/css": str, "image/svg+xml": str}, 304: None},
+        also=(404,),
+        open=True,
+    ),
+    _get(
+        path="/dashboard/js/{file}",
+        handler=dashboard.script,
+        answers={200: _SCRIPT, 304: None},
+        also=(404,),
+        open=True,
+    ),
+    _get(
+        path="/dashboard/js/{folder}/{file}",
+        handler=dashboard.part,
+        answers={200: _SCRIPT, 304: None},
+        also=(404,),
+        open=True,
+    ),
     _get(path="/health", handler=health.health, answers={200: overall.Health}, open=True),
     _get(path="/health/live", handler=health.live, answers={200: None}, open=True),
     _get(
@@ -120,6 +146,7 @@ ROUTES: Final = (
     _get(
         path=_JOBS,
         handler=jobs.list_,
+        past=True,
         query=jobs.JOB_LIST,
         answers={200: list[job_views.JobSummary]},
         paged=True,
@@ -160,6 +187,7 @@ ROUTES: Final = (
     _get(
         path=f"{_JOBS}/dlq",
         handler=jobs.list_dead,
+        past=True,
         query=jobs.DEAD_LIST,
         answers={200: list[job_views.JobSummary]},
         paged=True,
@@ -178,14 +206,14 @@ ROUTES: Final = (
         answers={200: action_views.DeadPurged},
         also=(403,),
     ),
-    _get(path=f"{_JOBS}/stats", handler=jobs.stats, answers={200: overall.JobCounts}),
+    _get(path=f"{_JOBS}/stats", handler=jobs.stats, answers={200: overall.JobCounts}, past=True),
     _get(
         path=f"{_JOBS}/status",
         handler=jobs.batch_status,
         query=jobs.BATCH_STATUS,
         answers={200: list[job_views.BatchStatus]},
     ),
-    _get(path=_JOB, handler=jobs.get, answers={200: job_views.JobDetail}, also=(404,)),
+    _get(path=_JOB, handler=jobs.get, answers={200: job_views.JobDetail}, also=(404,), past=True),
     _delete(path=_JOB, handler=jobs.cancel, answers={204: None}, also=(404, 409)),
     _post(
         path=f"{_JOB}/cancel",
@@ -202,7 +230,13 @@ ROUTES: Final = (
         also=(404,),
         paged=True,
     ),
-    _get(path=f"{_JOB}/explain", handler=jobs.explain, answers={200: Explanation}, also=(404,)),
+    _get(
+        path=f"{_JOB}/explain",
+        handler=jobs.explain,
+        answers={200: Explanation},
+        also=(404,),
+        past=True,
+    ),
     _post(
         path=f"{_JOB}/retry",
         handler=jobs.retry,
@@ -237,8 +271,16 @@ ROUTES: Final = (
         answers={200: claim_views.Extended},
         also=(404, 409),
     ),
-    _get(path=_QUEUES, handler=queues.list_, answers={200: list[queue_views.QueueSummary]}),
-    _get(path=_QUEUE, handler=queues.get, answers={200: queue_views.QueueDetail}, also=(404,)),
+    _get(
+        path=_QUEUES, handler=queues.list_, answers={200: list[queue_views.QueueSummary]}, past=True
+    ),
+    _get(
+        path=_QUEUE,
+        handler=queues.get,
+        answers={200: queue_views.QueueDetail},
+        also=(404,),
+        past=True,
+    ),
     _delete(
         path=_QUEUE,
         handler=queues.delete,
@@ -256,7 +298,21 @@ ROUTES: Final = (
     _get(
         path=f"{_QUEUE}/stats",
         handler=queues.stats,
+        past=True,
         answers={200: queue_views.QueueFigures},
+        also=(404,),
+    ),
+    _get(
+        path=f"{_QUEUE}/series",
+        handler=dashboard_figures.series,
+        query=dashboard_figures.SERIES,
+        answers={200: dashboard_views.QueueSeries},
+        also=(404,),
+    ),
+    _get(
+        path=f"{_QUEUE}/timings",
+        handler=dashboard_figures.timings,
+        answers={200: dashboard_views.QueueTimings},
         also=(404,),
     ),
     _post(
@@ -272,7 +328,12 @@ ROUTES: Final = (
         answers={200: queue_views.Resumed},
         also=(403, 404),
     ),
-    _get(path=_WORKERS, handler=workers.list_, answers={200: list[worker_views.WorkerDetail]}),
+    _get(
+        path=_WORKERS,
+        handler=workers.list_,
+        answers={200: list[worker_views.WorkerDetail]},
+        past=True,
+    ),
     _post(
         path=f"{_WORKERS}/register",
         handler=workers.register,
@@ -280,7 +341,13 @@ ROUTES: Final = (
         answers={201: worker_views.Registered},
         also=(403, 409),
     ),
-    _get(path=_WORKER, handler=workers.get, answers={200: worker_views.WorkerDetail}, also=(404,)),
+    _get(
+        path=_WORKER,
+        handler=workers.get,
+        answers={200: worker_views.WorkerDetail},
+        also=(404,),
+        past=True,
+    ),
     _post(
         path=f"{_WORKER}/heartbeat",
         handler=workers.heartbeat,
@@ -293,6 +360,11 @@ ROUTES: Final = (
         handler=workers.deregister,
         answers={204: None},
         also=(404,),
+    ),
+    _get(
+        path=f"{API}/dashboard",
+        handler=dashboard_figures.dashboard,
+        answers={200: dashboard_views.Dashboard},
     ),
     _get(
         path=_EVENTS,
@@ -335,6 +407,7 @@ ROUTES: Final = (
         paged=True,
         headers=(records.NEXT_AFTER,),
     ),
+    _get(path=f"{API}/log/span", handler=audit.span, answers={200: overall.LogSpan}),
     _get(path=f"{API}/log/digest", handler=audit.digest, answers={200: overall.StateDigest}),
 )
 
@@ -348,16 +421,18 @@ def register(app: web.Application) -> None:
             open_to_all=route.open,
             token_in_query=route.token_in_query,
         )
-        app.router.add_route(route.method, route.path, handler)
+        for method in route.methods:
+            app.router.add_route(method, route.path, handler)
     app.router.add_route("*", "/{path:.*}", unrouted(_methods_of))
 
 
 def _methods_of(request: web.Request) -> set[str]:
     """Give the methods that some route takes on this very path; a fixed path is meant as such."""
     path = request.path
-    fixed = {route.method for route in ROUTES if route.path == path}
     parts = path.split("/")
-    return fixed or {route.method for route in ROUTES if _matches(route.path.split("/"), parts)}
+    fixed = [route for route in ROUTES if route.path == path]
+    found = fixed or [route for route in ROUTES if _matches(route.path.split("/"), parts)]
+    return {method for route in found for method in route.methods}
 
 
 def _matches(pattern: list[str], parts: list[str]) -> bool:

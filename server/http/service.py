@@ -11,13 +11,16 @@ from server.clock import monotonic_us
 from server.diskuse import NOTHING, DiskUse
 from server.engine import Engine
 from server.http.description import Description
+from server.http.gathering import Gathering
 from server.http.guessing import Guessing
 from server.http.intake import Intake
 from server.http.ratelimit import Limiter
 from server.lag import LoopLag
 from server.live import Hub
 from server.metrics import Counts, Metrics
+from server.past import Past
 from server.pressure import Pressure
+from server.series import Series
 from server.settings import Settings
 from server.snapshotter import Snapshotter
 from server.tally import JobTally, LogMeter, Requests, RouteTally
@@ -51,6 +54,8 @@ class Service:
         settings: Settings,
         description: Description,
         meter: LogMeter,
+        *,
+        series: Series,
     ) -> None:
         self.engine = engine
         self.secret = secret
@@ -85,7 +90,11 @@ class Service:
         self.lag = LoopLag()
         self.snapshotter = Snapshotter.never(engine.log, engine.now_us)
         self.disk_use = DiskUse(lambda: NOTHING)
+        self.past: Past | None = None
+        """answers questions about the past; none where the log is in memory"""
         self.metrics = Metrics(engine, Counts(JobTally(engine), self.requests, meter, self.lag))
+        self.series = series
+        self.gathering = Gathering(engine.now_us)
         self._publish()
         self.draining = False
         self.leaving = asyncio.Event()
@@ -106,7 +115,7 @@ class Service:
         gauge("spoolog_sockets", "Open WebSockets", self.sockets.total)
         gauge("spoolog_listeners_dropped", "Listeners too slow", lambda: self.live.dropped)
         gauge("spoolog_frames_told", "Frames for listeners", lambda: self.live.told)
-        for name, text, read in self._storage():
+        for name, text, read in (*self._storage(), *self._past()):
             gauge(name, text, read)
 
     def _storage(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
@@ -139,6 +148,23 @@ class Service:
         yield "spoolog_snapshot_age_seconds", "Its age", lambda: self.snapshotter.age_secs
         yield "spoolog_snapshots_made", "Made by this process", lambda: self.snapshotter.made
         yield "spoolog_snapshots_failed", "Attempts in vain", lambda: self.snapshotter.failures
+
+    def _past(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
+        """Tell of questions about the past."""
+
+        def of_past(read: Callable[[Past], float]) -> Callable[[], float]:
+            return lambda: 0 if self.past is None else read(self.past)
+
+        yield "spoolog_past_questions", "About the past", of_past(lambda past: past.asked)
+        yield "spoolog_past_cached", "Answered from the cache", of_past(lambda past: past.hits)
+        yield "spoolog_past_waiting", "That wait now", of_past(lambda past: past.waiting)
+        yield "spoolog_past_failed", "That failed", of_past(lambda past: past.failures)
+        yield "spoolog_past_starts", "Processes", of_past(lambda past: past.process.started)
+        yield (
+            "spoolog_past_memory_bytes",
+            "Memory of the process",
+            of_past(lambda past: past.process.memory_bytes()),
+        )
 
     def uptime_secs(self) -> int:
         """Whole seconds since the service was built."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from projections import ratelimit
+from projections import bounds, ratelimit
 from projections.backoff import retry_delay_us
 from projections.decide import Policy, actions, claims, jobs, queues, settlements
 from projections.decide.actions import Action
@@ -489,3 +489,27 @@ def test_minutes_that_no_figure_covers_are_forgotten() -> None:
     bench.do(actions.apply, action, "a1", [oldest])
     assert all(one.created >= 0 for one in shelf.minutes.values())
     assert differences(bench.state) == []
+
+
+def test_outcomes_of_a_day_follow_every_change_of_its_minutes() -> None:
+    """Sums of whole hours are kept; they must be those of the minutes, whatever changes behind them."""
+    bench, dead = Bench(), []
+    for number in range(300):
+        bench.clock.advance(60 * 7)
+        bench.create(max_retries=0)
+        (job,) = bench.claim()
+        if number % 3:
+            bench.fail(job)
+            dead.append(job.id)
+        else:
+            bench.complete(job)
+        if number % 10 == 0 and number > 100:
+            bench.do(jobs.retry, dead[-50])  # its minute, hours ago, counts one less
+        shelf, now_us = bench.state.shelf("default", "mail"), bench.clock()
+        for hours in (1, 5, 24):
+            since_us = now_us - hours * bounds.HOUR_US
+            wanted = range(since_us // bounds.MINUTE_US, now_us // bounds.MINUTE_US + 1)
+            minutes = [one for minute, one in shelf.minutes.items() if minute in wanted]
+            found = shelf.since(since_us, now_us)
+            for name in ("created", "completed", "failed", "processing_us"):
+                assert getattr(found, name) == sum(getattr(one, name) for one in minutes)

@@ -40,6 +40,7 @@ def indexes(state: State) -> dict[str, Any]:
             "ready": list(shelf.ready.in_order()),
             "statuses": {status: sorted(jobs) for status, jobs in shelf.by_status.items()},
             "oldest": shelf.oldest_waiting(),
+            "longest_ready": shelf.longest_ready(),
             "minutes": {
                 minute: (one.completed, one.failed, one.processing_us)
                 for minute, one in shelf.minutes.items()

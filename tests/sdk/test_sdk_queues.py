@@ -5,7 +5,7 @@ from spooled.errors import NotFoundError
 
 from server.settings import VERSION
 from tests.sdk.clients import Api
-from tests.sdk.test_sdk_jobs import claimed, created
+from tests.sdk.test_sdk_jobs import ME, claimed, created
 
 
 async def test_queues(api: Api) -> None:
@@ -61,6 +61,26 @@ async def test_workers(api: Api) -> None:
     assert (await api("workers.get", made.id)).status == "offline"
     with pytest.raises(NotFoundError):
         await api("workers.heartbeat", "nobody", beat)
+
+
+async def test_dashboard(api: Api) -> None:
+    await created(api)
+    await created(api, queue_name="other")
+    (job,) = await claimed(api)
+    await api("jobs.complete", job.id, {"worker_id": ME, "lease_id": job.lease_id})
+    figures = await api("dashboard.get")
+    assert (figures.system.version, figures.system.database_status) == (VERSION, "healthy")
+    assert (figures.jobs.total, figures.jobs.pending, figures.jobs.completed_24h) == (2, 1, 1)
+    assert figures.jobs.avg_wait_time_ms >= 0
+    assert [(one.name, one.pending, one.paused) for one in figures.queues] == [
+        ("mail", 0, False),
+        ("other", 1, False),
+    ]
+    assert figures.workers.total == 0
+    assert (figures.recent_activity.jobs_created_1h, figures.recent_activity.jobs_failed_1h) == (
+        2,
+        0,
+    )
 
 
 async def test_health(api: Api) -> None:

@@ -38,11 +38,17 @@ class Stock(Struct, frozen=True):
 
     def path(self, route: Route, example: Example) -> str:
         filled = route.path.replace("{id}", self.ids.get(example.subject, ""))
+        filled = filled.replace("{folder}/{file}", "components/table.js")
+        filled = filled.replace("js/{file}", "js/main.js").replace("{file}", "dashboard.css")
         return filled.replace("{name}", "mail") + example.query
 
 
-OUTSIDE: Final = ("/health", "/openapi.json", "/docs", "/metrics")
+OUTSIDE: Final = ("/dashboard", "/health", "/openapi.json", "/docs", "/metrics")
 _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
+    ("GET", "/"): Example(),
+    ("GET", "/dashboard/{file}"): Example(),
+    ("GET", "/dashboard/js/{file}"): Example(),
+    ("GET", "/dashboard/js/{folder}/{file}"): Example(),
     ("GET", "/health"): Example(),
     ("GET", "/health/live"): Example(),
     ("GET", "/health/ready"): Example(),
@@ -83,6 +89,8 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("DELETE", "/queues/{name}"): Example(None, 204, query="?delete_jobs=true"),
     ("PUT", "/queues/{name}/config"): Example({"max_retries": 5}),
     ("GET", "/queues/{name}/stats"): Example(),
+    ("GET", "/queues/{name}/series"): Example(query="?since_secs=600"),
+    ("GET", "/queues/{name}/timings"): Example(),
     ("POST", "/queues/{name}/pause"): Example({"reason": "lunch"}),
     ("POST", "/queues/{name}/resume"): Example(),
     ("GET", "/workers"): Example(),
@@ -90,16 +98,18 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/workers/{id}"): Example(subject="worker"),
     ("POST", "/workers/{id}/heartbeat"): Example({"current_jobs": 1}, subject="worker"),
     ("POST", "/workers/{id}/deregister"): Example(None, 204, "worker"),
+    ("GET", "/dashboard"): Example(),
     ("GET", "/events"): Example(query="?limit=1"),
     ("GET", "/events/jobs/{id}"): Example(subject="dead"),
     ("GET", "/events/queues/{name}"): Example(query="?limit=1"),
     ("GET", "/ws"): Example(status=426),
     ("GET", "/log/stat"): Example(),
     ("GET", "/log/records"): Example(),
+    ("GET", "/log/span"): Example(),
     ("GET", "/log/digest"): Example(),
 }
 EXAMPLES: Final = {
-    (method, path if path.startswith(OUTSIDE) else API + path): example
+    (method, path if path == "/" or path.startswith(OUTSIDE) else API + path): example
     for (method, path), example in _EXAMPLES.items()
 }
 

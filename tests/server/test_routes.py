@@ -5,10 +5,15 @@ import pytest
 from server.http.route import Route
 from server.http.routes import ROUTES
 from tests.server import examples
-from tests.server.examples import CLOSED, WITH_ID, example_of, perform, stocked
+from tests.server.examples import CLOSED, WITH_ID, Stock, example_of, perform, stocked
 from tests.server.harness import API, KEY, Answer, Face, assert_refused
 
+SCRIPT = "text/javascript; charset=utf-8"
 TEXTS = {
+    "/": "text/html; charset=utf-8",
+    "/dashboard/{file}": "text/css; charset=utf-8",
+    "/dashboard/js/{file}": SCRIPT,
+    "/dashboard/js/{folder}/{file}": SCRIPT,
     "/docs": "text/html; charset=utf-8",
     "/metrics": "text/plain; version=0.0.4; charset=utf-8",
 }
@@ -17,9 +22,9 @@ every_route = pytest.mark.parametrize("route", ROUTES, ids=examples.name)
 closed_route = pytest.mark.parametrize("route", CLOSED, ids=examples.name)
 
 
-def assert_standard(answer: Answer) -> None:
+def assert_standard(answer: Answer, caching: str = "no-store") -> None:
     assert answer.headers["X-API-Version"] == "1"
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers.getall("Cache-Control") == [caching]
     assert {name: answer.headers[name] for name in SECURITY} == SECURITY
 
 
@@ -29,6 +34,10 @@ def test_every_route_has_an_example() -> None:
 
 def test_what_is_open() -> None:
     assert {route.path for route in ROUTES if route.open} == {
+        "/",
+        "/dashboard/{file}",
+        "/dashboard/js/{file}",
+        "/dashboard/js/{folder}/{file}",
         "/health",
         "/health/live",
         "/health/ready",
@@ -46,7 +55,7 @@ async def test_example_is_answered(face: Face, route: Route) -> None:
     stock = await stocked(face)
     answer = await perform(face, stock, route)
     assert answer.status == example_of(route).status, answer.content
-    assert_standard(answer)
+    assert_standard(answer, "no-cache" if route.tag == "dashboard" else "no-store")
     if answer.status == 204 or route.path.endswith(("/health/live", "/workers/{id}/heartbeat")):
         assert answer.content == b""
     elif route.path in TEXTS:
@@ -153,6 +162,18 @@ async def test_what_is_open_needs_no_key(face: Face, route: Route) -> None:
     assert (await perform(face, await stocked(face), route, key=None)).status == 200
 
 
+@pytest.mark.parametrize(
+    "route", [r for r in ROUTES if r.open and r.method == "GET"], ids=examples.name
+)
+async def test_what_is_open_may_be_asked_by_head(face: Face, route: Route) -> None:
+    path = Stock({}).path(route, example_of(route))
+    found = await face.ask("GET", path, key=None)
+    asked = await face.ask("HEAD", path, key=None)
+    assert (asked.status, asked.content) == (200, b"")
+    if route.path != "/metrics":
+        assert asked.headers.get("Content-Length", "0") == str(len(found.content))
+
+
 @every_route
 async def test_wrong_method(face: Face, route: Route) -> None:
     stock = await stocked(face)
@@ -167,7 +188,7 @@ async def test_wrong_method(face: Face, route: Route) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v2/jobs", "/api/v1/jobs/", "/x%00"],
+    ["/x", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v2/jobs", "/api/v1/jobs/", "/x%00"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 async def test_unknown_route(face: Face, method: str, path: str) -> None:

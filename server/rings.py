@@ -1,0 +1,183 @@
+"""Counts over the last hour and the last day, for one queue or a whole organization, in bounded memory.
+
+Rows of whole numbers, one for each ten seconds and one for each minute in which anything happened;
+and, for each five minutes of the last hour, how long jobs waited and ran, in buckets a few percent
+wide, so that those of many queues can be added up. No clock: whoever counts says when.
+"""
+
+from array import array
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from projections import bounds
+
+FINE_US: Final = 10 * bounds.SECOND_US
+FINE_SPAN_US: Final = bounds.HOUR_US
+COARSE_US: Final = bounds.MINUTE_US
+COARSE_SPAN_US: Final = bounds.DAY_US
+TIMED_US: Final = 5 * bounds.MINUTE_US
+TIMED_SPAN_US: Final = bounds.HOUR_US
+
+NUMBER, CAME, LEFT, FAILED, PENDING, PROCESSING = range(6)
+"""The columns of a row: which stretch of time it is, what happened in it, what was there at its end."""
+WIDTH: Final = 6
+UNKNOWN: Final = 0xFFFF_FFFF
+"""Stands for a number of jobs that nobody knows any more."""
+
+_UNIT_BITS: Final = 7
+_FINER_BITS: Final = 3
+_BUCKETS: Final = (48 - _UNIT_BITS - _FINER_BITS) << _FINER_BITS
+"""Eight for each power of two, from 128 µs up to some years."""
+
+Table = NDArray[np.int64]
+
+
+class Rows:
+    """Rows in order of their number; those older than `span_us` go, many at a time."""
+
+    __slots__ = ("_kept", "_step_us", "_values")
+
+    def __init__(self, step_us: int, span_us: int) -> None:
+        self._step_us = step_us
+        self._kept = span_us // step_us + 1
+        self._values = array("I")
+
+    def put(self, at_us: int, counts: tuple[int, int, int], pending: int, processing: int) -> None:
+        """Add to the row of this moment, which is the last one or comes next, what was counted."""
+        values, number = self._values, at_us // self._step_us
+        if values and values[NUMBER - WIDTH] == number:
+            for column, count in enumerate(counts, start=CAME - WIDTH):
+                values[column] += count
+            values[PENDING - WIDTH :] = array("I", (pending, processing))
+            return
+        values.extend((number, *counts, pending, processing))
+        if len(values) > 2 * self._kept * WIDTH:
+            del values[: -self._kept * WIDTH]
+
+    @property
+    def step_us(self) -> int:
+        """How long each row is."""
+        return self._step_us
+
+    def table(self) -> Table:
+        """Give a copy of all rows."""
+        return np.frombuffer(self._values, dtype=np.uint32).reshape(-1, WIDTH).astype(np.int64)
+
+
+class _Timed:
+    """Durations of five minutes: how many in each bucket, and their sum."""
+
+    __slots__ = ("counts", "total_us")
+
+    def __init__(self) -> None:
+        self.counts = array("I", bytes(4 * _BUCKETS))
+        self.total_us = 0
+
+
+class Durations:
+    """How long something took, of the last hour, by stretches of five minutes."""
+
+    __slots__ = ("_timed",)
+
+    def __init__(self) -> None:
+        self._timed: dict[int, _Timed] = {}
+
+    def observe(self, at_us: int, took_us: int, bucket: int) -> None:
+        """Count one, which belongs into this bucket."""
+        number = at_us // TIMED_US
+        timed = self._timed.get(number)
+        if timed is None:
+            timed = self._timed[number] = _Timed()
+            if len(self._timed) > TIMED_SPAN_US // TIMED_US + 1:
+                del self._timed[min(self._timed)]
+        timed.counts[bucket] += 1
+        timed.total_us += took_us
+
+    def since(self, since_us: int) -> tuple[Table, int]:
+        """Give the count of each bucket and the sum, from a moment on, to five minutes."""
+        counts, total_us = np.zeros(_BUCKETS, dtype=np.int64), 0
+        for number, timed in self._timed.items():
+            if number >= since_us // TIMED_US:
+                counts += np.frombuffer(timed.counts, dtype=np.uint32)
+                total_us += timed.total_us
+        return counts, total_us
+
+
+def bucket_of(took_us: int) -> int:
+    """Give the bucket of a duration."""
+    units = took_us >> _UNIT_BITS
+    shift = units.bit_length() - _FINER_BITS - 1
+    if shift > 0:
+        units = (shift << _FINER_BITS) + (units >> shift)
+    return units if units < _BUCKETS else _BUCKETS - 1
+
+
+def middle_us(bucket: int) -> float:
+    """Give the middle of a bucket."""
+    shift = max((bucket >> _FINER_BITS) - 1, 0)
+    units = bucket - (shift << _FINER_BITS)
+    return (units + 0.5) * float(1 << (shift + _UNIT_BITS))
+
+
+def quantile_us(counts: Table, share: float) -> float | None:
+    """Give what a share of all durations does not exceed, to a few percent; nothing of nothing."""
+    total = int(counts.sum())
+    if not total:
+        return None
+    return middle_us(int(np.searchsorted(np.cumsum(counts), share * total)))
+
+
+class Ring:
+    """What is counted for one queue, or for all queues of an organization.
+
+    It is whole from `since_us` on; `base` is what was pending and processing then. What is counted
+    goes into plain attributes, and from there into rows when ten seconds are over, or somebody asks.
+    """
+
+    __slots__ = (
+        "_coarse",
+        "_fine",
+        "_number",
+        "base",
+        "came",
+        "failed",
+        "last_us",
+        "left",
+        "pending",
+        "processing",
+        "ran",
+        "since_us",
+        "waited",
+    )
+
+    def __init__(self, since_us: int, base: tuple[int, int] = (UNKNOWN, UNKNOWN)) -> None:
+        self.since_us = since_us
+        self.base = self.pending, self.processing = base
+        self.came = self.left = self.failed = 0
+        self.last_us = self._number = -1
+        self.waited = Durations()
+        self.ran = Durations()
+        self._fine = Rows(FINE_US, FINE_SPAN_US)
+        self._coarse = Rows(COARSE_US, COARSE_SPAN_US)
+
+    def open(self, at_us: int) -> None:
+        """Be ready to count what happens at this moment."""
+        number = at_us // FINE_US
+        if number != self._number:
+            self._close()
+            self._number = number
+        self.last_us = at_us
+
+    def rows(self, window_us: int) -> Rows:
+        """Give the finest rows that reach back so far."""
+        self._close()
+        return self._fine if window_us <= FINE_SPAN_US else self._coarse
+
+    def _close(self) -> None:
+        if self._number >= 0:
+            counts = self.came, self.left, self.failed
+            for rows in (self._fine, self._coarse):
+                rows.put(self.last_us, counts, self.pending, self.processing)
+            self.came = self.left = self.failed = 0
