@@ -165,7 +165,9 @@ class Storm(RuleBasedStateMachine):
     @rule(queue=QUEUES, with_jobs=st.booleans())
     def delete_queue(self, queue: str, with_jobs: bool) -> None:
         def delete(state: Any, ctx: Any) -> Any:
-            return queues.delete(state, ctx, queue, delete_jobs=with_jobs, jobs_max=3)
+            return queues.delete(
+                state, ctx, queue, delete_jobs=with_jobs, jobs_max=3, action_id="deletion-1"
+            )
 
         gone = self.attempt(delete)
         while gone is False:

@@ -47,6 +47,7 @@ def test_every_event_has_a_fold_and_every_job_event_a_place_in_the_lifecycle() -
     assert {event for _, event in MOVES} == tags - {
         "job.created",
         "job.deleted",
+        "job.restored",
         "job.settlement_refused",
     }
 
@@ -56,7 +57,7 @@ def test_a_record_comes_back_from_its_bytes() -> None:
     record = Record(3, 5, "key_1", "r", (event,))
     body = encode(record)
     assert body == (
-        b'{"v":3,"at":5,"by":"key_1","req":"r","events":'
+        b'{"v":4,"at":5,"by":"key_1","req":"r","events":'
         b'[{"type":"job.failed","job":"j1","worker":"w","error":"\xc3\xa9","retry_at":7,"prev":2}]}'
     )
     assert decode(3, body) == record
