@@ -25,7 +25,8 @@ from projections.undoing import QueueUndo, facts
 
 _UNTOLD: Final = "the record is of an older version, which did not note what was before"
 
-Past = Iterable[tuple[Record, JobEvent]]
+Told = tuple[Record, JobEvent]
+Past = Iterable[Told]
 """What was told of a job since it came to be, the oldest first."""
 
 

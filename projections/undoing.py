@@ -53,6 +53,7 @@ WORDS: Final[Mapping[type[Event], str]] = {
 }
 """What can be taken back, in words. A record may do several; the first here names it."""
 
+_VERBS: Final = {"purge": "jobs purged", "delete_queue": "queue deleted with its jobs"}
 _OPENERS: Final = (BulkApplied, UndoApplied)
 _NEVER: Final[Mapping[type[Event], str]] = {
     JobCreated: "a creation stands; cancel or purge the job instead",
@@ -104,8 +105,13 @@ def objection(record: Record, org: str) -> str | None:
     return None
 
 
-def words(record: Record) -> str:
+def words(record: Record, org: str) -> str:
     """Say in a few words what a record did that can be taken back."""
+    opening = opener(record, org)
+    if isinstance(opening, UndoApplied):
+        return f"undo of {opening.undoes}"
+    if opening is not None and opening.verb in _VERBS:
+        return _VERBS[opening.verb]
     kinds = {type(event) for event in record.events}
     return next(text for kind, text in WORDS.items() if kind in kinds)
 

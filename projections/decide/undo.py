@@ -20,6 +20,7 @@ from projections.events import (
     JobRestored,
     JobReverted,
     QueueDeleted,
+    QueueFacts,
     QueueRestored,
     UndoApplied,
 )
@@ -245,7 +246,7 @@ class Judging:
         queue = self._state.queue(self._org, name)
         now = None if queue is None else facts(queue)
         if now != subject.after:
-            raise _Stays("it has changed since" if now is not None else "it is not there any more")
+            raise _Stays(_queue_reason(now, subject.after))
         if before is not None:
             self._queues.add(name)
             return QueueRestored(org=self._org, queue=name, facts=before, before=now)
@@ -254,6 +255,12 @@ class Judging:
         if live > self._leaving[name]:
             raise _StaysFor("jobs wait or run in it")
         return QueueDeleted(org=self._org, queue=name, before=now)
+
+
+def _queue_reason(now: QueueFacts | None, after: QueueFacts | None) -> str:
+    if now is None:
+        return "it is not there any more"
+    return "it is there again" if after is None else "it has changed since"
 
 
 def _size(event: Event) -> int:

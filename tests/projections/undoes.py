@@ -1,0 +1,147 @@
+"""Undo without a server or a log on disk: what was before is looked up by replaying all that was before.
+
+The server reads it from each job's own trail; that both are the same is checked here every time.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import structs
+
+from projections.decide.undo import Judging, Step, Subject, Undoing, take_back
+from projections.entities import Job
+from projections.events import JobCreated, JobRestored, Record
+from projections.past import Told, jobs_of_before, queues_touched
+from projections.undoing import JobTouched, JobUndo, jobs_touched, objection, opener
+from tests.build import Bench
+
+ORG = "default"
+CHANGED = {"seq", "position", "trail", "updated_at"}
+"""What a job of before and the job that came back differ in."""
+
+Outcome = tuple[list[str], dict[str, str]]
+"""The subjects that went back, and why others did not."""
+
+
+def parts_of(bench: Bench, position: int) -> list[Record] | None:
+    """Give the records of the action, the last first; nothing if it is never taken back."""
+    records = bench.records()
+    record = records[position - 1]
+    if objection(record, ORG) is not None:
+        return None
+    opening = opener(record, ORG)
+    if opening is None:
+        return [record]
+    parts = [
+        one for one in records if (found := opener(one, ORG)) and found.action == opening.action
+    ]
+    assert {found.first for one in parts if (found := opener(one, ORG))} == {parts[0].position}
+    return parts[::-1]
+
+
+def rehearsed(bench: Bench, position: int) -> Outcome | None:
+    """Tell what would go back now."""
+    parts = parts_of(bench, position)
+    if parts is None:
+        return None
+    steps: dict[str, Step] = {}
+    judging = Judging(bench.state, ORG, bench.clock(), bench.policy, steps)
+    outcome: Outcome = ([], {})
+    for record in parts:
+        taken = judging.judge(subjects_of(bench, record))
+        _note(outcome, taken, steps, parts, None)
+    return sorted(outcome[0]), outcome[1]
+
+
+def undo(bench: Bench, position: int) -> Outcome:
+    """Take back the record and its whole action."""
+    parts = parts_of(bench, position)
+    assert parts is not None
+    steps: dict[str, Step] = {}
+    outcome: Outcome = ([], {})
+    action, first = bench.new_id(), bench.state.position + 1
+    for record in parts:
+        left = subjects_of(bench, record)
+        while left:
+            taken = bench.do(take_back, Undoing(position, action, first, steps), left)
+            _note(outcome, taken, steps, parts, bench.state.position)
+            _check_back(bench, taken.done)
+            left = taken.left
+    return sorted(outcome[0]), outcome[1]
+
+
+def subjects_of(bench: Bench, record: Record) -> list[Subject]:
+    past = bench.replayed(record.position - 1).tables.jobs
+    since = {
+        event.job
+        for later in bench.records()[record.position :]
+        for event in later.events
+        if isinstance(event, JobRestored)
+    }
+    jobs = [
+        JobUndo(
+            job_id=job.job_id,
+            left_at=record.position,
+            removed=job.removed,
+            before=past.get(job.job_id),
+            unknown="restored since" if job.removed and job.job_id in since else None,
+        )
+        for job in jobs_touched(record, ORG)
+    ]
+    _check_trails(bench, record, past)
+    return [*queues_touched(record, ORG), *jobs]
+
+
+def _check_trails(bench: Bench, record: Record, past: dict[str, Job]) -> None:
+    """Each job's own trail must tell the same of it as the whole log does."""
+    touched = [job for job in jobs_touched(record, ORG) if not job.restored]
+    told = jobs_of_before({job.job_id: list(_trail(bench, job)) for job in touched})
+    assert told.keys() == {job.job_id for job in touched}
+    for job_id, job in told.items():
+        assert structs.replace(job, seq=0) == structs.replace(past[job_id], seq=0)
+
+
+def _trail(bench: Bench, touched: JobTouched) -> Iterator[Told]:
+    found: list[Told] = []
+    records, position = bench.records(), touched.prev
+    while True:
+        record = records[position - 1]
+        for event in reversed(record.events):
+            if getattr(event, "job", None) == touched.job_id:
+                found.append((record, event))  # type: ignore[arg-type]
+                if isinstance(event, JobCreated | JobRestored):
+                    return iter(found[::-1])
+        position = found[-1][1].prev  # type: ignore[union-attr]
+
+
+def _check_back(bench: Bench, done: list[Subject]) -> None:
+    for subject in done:
+        if not isinstance(subject, JobUndo):
+            continue
+        job, before = bench.state.tables.jobs.get(subject.job_id), subject.before
+        assert (job is None) == (before is None)
+        if job is not None and before is not None:
+            differing = {
+                name
+                for name in job.__struct_fields__
+                if getattr(job, name) != getattr(before, name)
+            }
+            if before.blocked and not job.blocked:  # its parent was completed meanwhile
+                differing.discard("blocked")
+            assert differing <= CHANGED
+
+
+def _note(
+    outcome: Outcome, taken: Any, steps: dict[str, Step], parts: list[Record], at: int | None
+) -> None:
+    positions = {part.position for part in parts}
+    for subject in taken.done:
+        outcome[0].append(name_of(subject))
+        before = subject.before
+        if isinstance(before, Job) and before.position in positions:
+            steps[before.id] = Step(before.position, at)
+    outcome[1].update({name_of(one.subject): one.reason for one in taken.refused})
+
+
+def name_of(subject: Subject) -> str:
+    return subject.job_id if isinstance(subject, JobUndo) else f"queue {subject.queue}"
