@@ -187,10 +187,13 @@ class Storm(RuleBasedStateMachine):
         """Mostly of what was done lately: much else has been built upon by then."""
         self.bench.tick(0)
         last = self.bench.state.position
-        position = max(last - pick % 4, 1) if recent else pick % last + 1
+        able = undoes.undoable(self.bench)
+        if not able:
+            return
+        position = able[-1 - pick % min(len(able), 3 if recent else len(able))]
         foreseen = undoes.rehearsed(self.bench, position)
-        if dry or foreseen is None:
-            assert self.bench.state.position == last
+        assert self.bench.state.position == last
+        if dry:
             return
         taken = undoes.undo(self.bench, position)
         assert taken == foreseen

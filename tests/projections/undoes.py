@@ -23,27 +23,26 @@ Outcome = tuple[list[str], dict[str, str]]
 """The subjects that went back, and why others did not."""
 
 
-def parts_of(bench: Bench, position: int) -> list[Record] | None:
-    """Give the records of the action, the last first; nothing if it is never taken back."""
+def undoable(bench: Bench) -> list[int]:
+    """Give the records that can be taken back, as far as they themselves say."""
+    return [one.position for one in bench.records() if objection(one, ORG) is None]
+
+
+def parts_of(bench: Bench, position: int) -> list[Record]:
+    """Give the records of the action, the last first."""
     records = bench.records()
-    record = records[position - 1]
-    if objection(record, ORG) is not None:
-        return None
-    opening = opener(record, ORG)
+    opening = opener(records[position - 1], ORG)
     if opening is None:
-        return [record]
-    parts = [
-        one for one in records if (found := opener(one, ORG)) and found.action == opening.action
-    ]
-    assert {found.first for one in parts if (found := opener(one, ORG))} == {parts[0].position}
-    return parts[::-1]
+        return [records[position - 1]]
+    openings = {one.position: found for one in records if (found := opener(one, ORG)) is not None}
+    parts = [at for at, found in openings.items() if found.action == opening.action]
+    assert {openings[at].first for at in parts} == {parts[0]}
+    return [records[at - 1] for at in reversed(parts)]
 
 
-def rehearsed(bench: Bench, position: int) -> Outcome | None:
+def rehearsed(bench: Bench, position: int) -> Outcome:
     """Tell what would go back now."""
     parts = parts_of(bench, position)
-    if parts is None:
-        return None
     steps: dict[str, Step] = {}
     judging = Judging(bench.state, ORG, bench.clock(), bench.policy, steps)
     outcome: Outcome = ([], {})
@@ -56,7 +55,6 @@ def rehearsed(bench: Bench, position: int) -> Outcome | None:
 def undo(bench: Bench, position: int) -> Outcome:
     """Take back the record and its whole action."""
     parts = parts_of(bench, position)
-    assert parts is not None
     steps: dict[str, Step] = {}
     outcome: Outcome = ([], {})
     action, first = bench.new_id(), bench.state.position + 1
