@@ -171,9 +171,13 @@ class JobPriorityChanged(_JobEvent, frozen=True, tag="job.priority_changed"):
 
 
 class JobDeleted(_JobEvent, frozen=True, tag="job.deleted"):
-    """The job is gone from the state, and its idempotency key is free; its history stays here."""
+    """The job is gone from the state, and its idempotency key is free; its history stays here.
+
+    ``place`` is its place in line. Logs of vocabularies 1 to 3 do not have it.
+    """
 
     job: str
+    place: int = 0
 
 
 class JobRetired(_JobEvent, frozen=True, tag="job.retired"):
@@ -185,7 +189,8 @@ class JobRetired(_JobEvent, frozen=True, tag="job.retired"):
 class JobRestored(_JobEvent, frozen=True, tag="job.restored"):
     """A deleted job is there again, whole, as it was before; ``prev`` is the record that deleted it.
 
-    It comes last in the order of creation. Its status, lease and times are those it had.
+    It comes last in the order of creation, but keeps its ``place`` in line, where that is known. Its
+    status, lease and times are those it had.
     """
 
     job: str
@@ -214,6 +219,7 @@ class JobRestored(_JobEvent, frozen=True, tag="job.restored"):
     completion_webhook_secret: str | None = None
     blocked: bool = False
     cancel_requested_at: int | None = None
+    place: int = 0
 
 
 class JobReverted(_JobEvent, frozen=True, tag="job.reverted"):

@@ -72,18 +72,20 @@ class JobTouched(Struct, frozen=True):
     prev: int
     removed: bool
     restored: bool
+    place: int = 0
 
 
 class JobUndo(Struct, frozen=True):
     """A job as the record at `left_at` left it, and what it was before: nothing if it was not there.
 
-    With `removed` the record left nothing. `unknown` says why what was before cannot be told.
+    With `removed` the record left nothing, and `place` is its place in line. `unknown` says why what was before cannot be told.
     """
 
     job_id: str
     left_at: int
     removed: bool
     before: Job | None
+    place: int = 0
     unknown: str | None = None
 
 
@@ -135,6 +137,7 @@ def jobs_touched(record: Record, org: str) -> list[JobTouched]:
             prev=event.prev if known is None else known.prev,
             removed=isinstance(event, JobDeleted),
             restored=isinstance(event, JobRestored) if known is None else known.restored,
+            place=event.place if isinstance(event, JobDeleted) else 0,
         )
     return sorted(found.values(), key=lambda job: not job.removed)
 
@@ -144,15 +147,15 @@ def facts(queue: Queue) -> QueueFacts:
     return QueueFacts(**{name: getattr(queue, name) for name in QueueFacts.__struct_fields__})
 
 
-def restored(job: Job, prev: int, *, blocked: bool) -> JobRestored:
+def restored(job: Job, prev: int, *, blocked: bool, place: int) -> JobRestored:
     """Give the event that brings a deleted job back."""
     shared = (
         name
         for name in JobRestored.__struct_fields__
-        if name not in {"job", "prev", "blocked", "org"}
+        if name not in {"job", "prev", "blocked", "place", "org"}
     )
     fields = {name: getattr(job, name) for name in shared}
-    return JobRestored(org=job.org, job=job.id, prev=prev, blocked=blocked, **fields)
+    return JobRestored(org=job.org, job=job.id, prev=prev, blocked=blocked, place=place, **fields)
 
 
 def reverted(job: Job, prev: int, *, blocked: bool) -> JobReverted:

@@ -185,7 +185,7 @@ def _job_undo(job: JobTouched, before: Job | None, found: Pasts, restored_at: in
     unknown = found.unknown.get(job.job_id)
     if job.removed and restored_at > job.position:
         unknown = f"restored since, at {restored_at}"
-    return JobUndo(job.job_id, job.position, job.removed, before, unknown)
+    return JobUndo(job.job_id, job.position, job.removed, before, job.place, unknown)
 
 
 async def _record(engine: Engine, caller: Caller, position: int) -> Record:

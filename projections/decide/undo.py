@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct
 
 from projections import bounds
 from projections.decide import Context, Decision, Policy
+from projections.decide.dependants import deleted
 from projections.entities import Job
 from projections.events import (
     Event,
@@ -211,7 +212,7 @@ class Judging:
         if subject.removed:
             if before.idempotency_key is not None:
                 self._keys.add(before.idempotency_key)
-            return restored(before, subject.left_at, blocked=blocked)
+            return restored(before, subject.left_at, blocked=blocked, place=subject.place)
         return reverted(before, subject.left_at if job is None else job.trail, blocked=blocked)
 
     def _must_wait(self, parent_id: str) -> bool:
@@ -228,7 +229,7 @@ class Judging:
     def _deleted(self, job: Job) -> JobDeleted:
         if job.status not in TERMINAL:
             self._end(job)
-        return JobDeleted(org=job.org, job=job.id, prev=job.trail)
+        return deleted(job)
 
     def _end(self, job: Job) -> None:
         """Note that a live job is one no more; nobody may be left waiting for it."""

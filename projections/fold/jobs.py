@@ -166,6 +166,7 @@ def on_restored(state: State, event: JobRestored, record: Record) -> None:
             blocked=event.blocked,
             cancel_requested_at=event.cancel_requested_at,
             trail=record.position,
+            place=event.place,
         )
     )
 

@@ -12,11 +12,12 @@ from projections.decide.undo import Judging, Step, Subject, Undoing, take_back
 from projections.entities import Job
 from projections.events import JobCreated, JobRestored, Record
 from projections.past import Told, jobs_of_before, queues_touched
+from projections.shelf import ready_rank
 from projections.undoing import JobTouched, JobUndo, jobs_touched, objection, opener
 from tests.build import Bench
 
 ORG = "default"
-CHANGED = {"seq", "position", "trail", "updated_at"}
+CHANGED = {"seq", "place", "position", "trail", "updated_at"}
 """What a job of before and the job that came back differ in."""
 
 Outcome = tuple[list[str], dict[str, str]]
@@ -82,6 +83,7 @@ def subjects_of(bench: Bench, record: Record) -> list[Subject]:
             left_at=record.position,
             removed=job.removed,
             before=past.get(job.job_id),
+            place=job.place,
             unknown="restored since" if job.removed and job.job_id in since else None,
         )
         for job in jobs_touched(record, ORG)
@@ -127,6 +129,7 @@ def _check_back(bench: Bench, done: list[Subject]) -> None:
             if before.blocked and not job.blocked:  # its parent was completed meanwhile
                 differing.discard("blocked")
             assert differing <= CHANGED
+            assert ready_rank(job) == ready_rank(before)
 
 
 def _note(
