@@ -59,14 +59,14 @@ def _queue_touched(record: Record, name: str, told: list[QueueEvent]) -> QueueUn
     first = told[0]
     before = None if isinstance(first, QueueCreated) else first.before
     if before is None and not isinstance(first, QueueCreated | QueueRestored):
-        return QueueUndo(name, None, None, _UNTOLD)
+        return QueueUndo(name, record.position, None, None, _UNTOLD)
     state = State()
     if before is not None:
         state.tables.queues[first.org] = {name: _queue(first.org, name, before)}
     for event in told:
         FOLDS[type(event)](state, event, record)
     after = state.queue(first.org, name)
-    return QueueUndo(name, None if after is None else facts(after), before)
+    return QueueUndo(name, record.position, None if after is None else facts(after), before)
 
 
 def _queue(org: str, name: str, told: QueueFacts) -> Queue:

@@ -3,10 +3,10 @@
 What was before is told by ``past``, and whether the way back is still open by ``decide.undo``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from projections.entities import Job, Queue
 from projections.events import (
@@ -74,6 +74,11 @@ class JobTouched(Struct, frozen=True):
     restored: bool
     place: int = 0
 
+    def came_back(self, returned: Mapping[str, int]) -> str | None:
+        """Say that the job was removed, and came back and may be gone again, if it did."""
+        at = returned.get(self.job_id, 0)
+        return f"restored since, at {at}" if self.removed and at > self.position else None
+
 
 class JobUndo(Struct, frozen=True):
     """A job as the record at `left_at` left it, and what it was before: nothing if it was not there.
@@ -90,12 +95,20 @@ class JobUndo(Struct, frozen=True):
 
 
 class QueueUndo(Struct, frozen=True):
-    """A queue as a record left it, and what it was before; nothing where it was not there."""
+    """A queue as the record at `position` left it, and what it was before; nothing where it was not there."""
 
     queue: str
+    position: int
     after: QueueFacts | None
     before: QueueFacts | None
     unknown: str | None = None
+
+    def since(self, returned: Mapping[str, int]) -> "QueueUndo":
+        """Give this with the reason that the queue came back, and may be gone again, if it did."""
+        at = returned.get(queue_key(self.queue), 0)
+        if self.after is not None or self.unknown is not None or at <= self.position:
+            return self
+        return structs.replace(self, unknown=f"it came back since, at {at}")
 
 
 def objection(record: Record, org: str) -> str | None:
@@ -122,6 +135,22 @@ def opener(record: Record, org: str) -> BulkApplied | UndoApplied | None:
     """Give what ties a record to others of one action."""
     found = record.events[0]
     return found if isinstance(found, _OPENERS) and found.org == org else None
+
+
+def returning(record: Record, org: str) -> Iterator[str]:
+    """Name the jobs and queues that a record brings back, or anew; see ``queue_key``."""
+    for event in record.events:
+        if event.org != org:
+            continue
+        if isinstance(event, JobRestored):
+            yield event.job
+        elif isinstance(event, QueueCreated | QueueRestored):
+            yield queue_key(event.queue)
+
+
+def queue_key(name: str) -> str:
+    """Tell a queue from a job of the same name: no id holds a blank."""
+    return f"queue {name}"
 
 
 def jobs_touched(record: Record, org: str) -> list[JobTouched]:

@@ -26,7 +26,7 @@ from projections.decide.undo import (
 )
 from projections.entities import Job
 from projections.errors import Conflict, Denied, Expired, NotFound
-from projections.events import JobDeleted, JobRestored, Record, decode
+from projections.events import JobDeleted, QueueDeleted, Record, decode
 from projections.past import jobs_of_before, queues_touched
 from projections.undoing import (
     JobTouched,
@@ -34,17 +34,19 @@ from projections.undoing import (
     jobs_touched,
     objection,
     opener,
+    returning,
     words,
 )
 from server.engine import Engine
-from server.pasts import Pasts, pasts
+from server.pasts import pasts
 
 REFUSED_TOLD_MAX: Final = 100
 RECORDS_TOLD_MAX: Final = 100
 _PENDING_BYTES_MAX: Final = 4 * bounds.MIB
 """An undo waits for the disk long before it could overload it."""
 _JOBS_PER_TURN: Final = 50
-_RESTORED_HINT: Final = b'"job.restored"'
+_REMOVING: Final = (JobDeleted, QueueDeleted)
+_RETURNED_HINTS: Final = (b'"job.restored"', b'"queue.restored"', b'"queue.created"')
 
 
 class Undone(Struct):
@@ -91,10 +93,10 @@ async def undo(engine: Engine, caller: Caller, position: int, *, dry_run: bool) 
 
 
 class _Scope(Struct, frozen=True):
-    """The records of an action, and when jobs were last restored since its first."""
+    """The records of an action, and what came back since its first, with where it last did."""
 
     positions: list[int]
-    restored: dict[str, int]
+    returned: dict[str, int]
 
 
 class _Taking:
@@ -121,7 +123,8 @@ class _Taking:
     async def take(self, record: Record) -> None:
         """Take back one record of the action."""
         org = self._caller.org
-        queues = list(queues_touched(record, org))
+        returned = self._scope.returned
+        queues = [queue.since(returned) for queue in queues_touched(record, org)]
         touched = jobs_touched(record, org)
         size = bounds.JOBS_PER_RECORD_MAX
         for start in range(0, max(len(touched), 1), size):
@@ -135,12 +138,11 @@ class _Taking:
 
     async def _jobs(self, touched: list[JobTouched]) -> AsyncIterator[JobUndo]:
         """Give the jobs with what they were before."""
-        restored = self._scope.restored
-        again = {job.job_id for job in touched if restored.get(job.job_id, 0) > job.position}
+        returned = self._scope.returned
         wanted = {
             job.job_id: job.prev
             for job in touched
-            if not job.restored and not (job.removed and job.job_id in again)
+            if not job.restored and job.came_back(returned) is None
         }
         found = await pasts(self._engine.log, wanted)
         for start in range(0, len(touched), _JOBS_PER_TURN):
@@ -148,7 +150,9 @@ class _Taking:
             told = {job.job_id: found.told[job.job_id] for job in part if job.job_id in found.told}
             befores = jobs_of_before(told)
             for job in part:
-                yield _job_undo(job, befores.get(job.job_id), found, restored.get(job.job_id, 0))
+                unknown = job.came_back(returned) or found.unknown.get(job.job_id)
+                before = befores.get(job.job_id)
+                yield JobUndo(job.job_id, job.position, job.removed, before, job.place, unknown)
             await asyncio.sleep(0)
 
     def _part(self, subjects: Sequence[Subject]) -> list[Subject]:
@@ -181,13 +185,6 @@ class _Taking:
         return made.answer, made.position
 
 
-def _job_undo(job: JobTouched, before: Job | None, found: Pasts, restored_at: int) -> JobUndo:
-    unknown = found.unknown.get(job.job_id)
-    if job.removed and restored_at > job.position:
-        unknown = f"restored since, at {restored_at}"
-    return JobUndo(job.job_id, job.position, job.removed, before, job.place, unknown)
-
-
 async def _record(engine: Engine, caller: Caller, position: int) -> Record:
     if not 1 <= position <= engine.log.durable_position:
         raise NotFound(f"There is no record {position}")
@@ -201,19 +198,19 @@ async def _record(engine: Engine, caller: Caller, position: int) -> Record:
 
 
 async def _scope(engine: Engine, org: str, record: Record) -> _Scope:
-    """Find the records of the same action, and the jobs that were restored since.
+    """Find the records of the same action, and what came back since.
 
-    A job that was deleted, restored and deleted again leaves no trace in the state.
+    What was deleted, came back and was deleted again has left no trace in the state.
     """
     log, opening = engine.log, opener(record, org)
-    if opening is None and not any(isinstance(event, JobDeleted) for event in record.events):
+    if opening is None and not any(isinstance(event, _REMOVING) for event in record.events):
         return _Scope([record.position], {})
     first = record.position if opening is None else opening.first
     action = None if opening is None else opening.action
     if first and first < log.first:
         raise LogExpired(log.first)
     scope = _Scope([record.position] if action is None else [], {})
-    hints = [_RESTORED_HINT] if action is None else [_RESTORED_HINT, action.encode()]
+    hints = _RETURNED_HINTS if action is None else (*_RETURNED_HINTS, action.encode())
     async for batch in log.read((first or log.first) - 1):
         for position, body in batch:
             if any(hint in body for hint in hints):
@@ -226,6 +223,4 @@ def _note(scope: _Scope, record: Record, org: str, action: str | None) -> None:
     opening = opener(record, org)
     if action is not None and opening is not None and opening.action == action:
         scope.positions.append(record.position)
-    for event in record.events:
-        if isinstance(event, JobRestored) and event.org == org:
-            scope.restored[event.job] = record.position
+    scope.returned.update(dict.fromkeys(returning(record, org), record.position))

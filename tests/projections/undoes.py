@@ -13,7 +13,7 @@ from projections.entities import Job
 from projections.events import JobCreated, JobRestored, Record
 from projections.past import Told, jobs_of_before, queues_touched
 from projections.shelf import ready_rank
-from projections.undoing import JobTouched, JobUndo, jobs_touched, objection, opener
+from projections.undoing import JobTouched, JobUndo, jobs_touched, objection, opener, returning
 from tests.build import Bench
 
 ORG = "default"
@@ -71,12 +71,9 @@ def undo(bench: Bench, position: int) -> Outcome:
 
 def subjects_of(bench: Bench, record: Record) -> list[Subject]:
     past = bench.replayed(record.position - 1).tables.jobs
-    since = {
-        event.job
-        for later in bench.records()[record.position :]
-        for event in later.events
-        if isinstance(event, JobRestored)
-    }
+    came_back: dict[str, int] = {}
+    for later in bench.records()[record.position :]:
+        came_back.update(dict.fromkeys(returning(later, ORG), later.position))
     jobs = [
         JobUndo(
             job_id=job.job_id,
@@ -84,12 +81,13 @@ def subjects_of(bench: Bench, record: Record) -> list[Subject]:
             removed=job.removed,
             before=past.get(job.job_id),
             place=job.place,
-            unknown="restored since" if job.removed and job.job_id in since else None,
+            unknown=job.came_back(came_back),
         )
         for job in jobs_touched(record, ORG)
     ]
+    queues = [queue.since(came_back) for queue in queues_touched(record, ORG)]
     _check_trails(bench, record, past)
-    return [*queues_touched(record, ORG), *jobs]
+    return [*queues, *jobs]
 
 
 def _check_trails(bench: Bench, record: Record, past: dict[str, Job]) -> None:
@@ -129,7 +127,7 @@ def _check_back(bench: Bench, done: list[Subject]) -> None:
             if before.blocked and not job.blocked:  # its parent was completed meanwhile
                 differing.discard("blocked")
             assert differing <= CHANGED
-            assert ready_rank(job) == ready_rank(before)
+            assert not job.place or ready_rank(job) == ready_rank(before)
 
 
 def _note(
