@@ -38,6 +38,8 @@ class Stock(Struct, frozen=True):
 
 
 OUTSIDE: Final = ("/health", "/openapi.json", "/docs", "/metrics")
+PAUSED_AT: Final = 9
+"""where `stocked` has paused a queue that nothing else is about"""
 _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/health"): Example(),
     ("GET", "/health/live"): Example(),
@@ -83,6 +85,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("POST", "/workers/{id}/deregister"): Example(None, 204, "worker"),
     ("GET", "/log/stat"): Example(),
     ("GET", "/log/records"): Example(),
+    ("POST", "/log/undo"): Example({"position": PAUSED_AT}),
     ("GET", "/log/digest"): Example(),
 }
 EXAMPLES: Final = {
@@ -114,6 +117,8 @@ async def stocked(face: Face) -> Stock:
     await face.claim()
     waiting = await face.create()
     registered = await face.post("/workers/register", {"queue_name": "mail", "hostname": "h"})
+    await face.post("/queues/video/pause")
+    assert face.log.last == PAUSED_AT
     ids = {"dead": dead, "held": held, "waiting": waiting, "worker": registered.json["id"]}
     face.stock = stock = Stock(ids)
     return stock
