@@ -1,6 +1,6 @@
 """What jobs and queues were before a record: what ``decide.undo`` compares with, and goes back to.
 
-A job of before is folded from the events that told of it, in a small state of its own. A queue of
+A job of before is folded from the events that told of it, in a small state of its own, without indexes. A queue of
 before stands in the event that changed it.
 """
 
@@ -30,9 +30,23 @@ Past = Iterable[Told]
 """What was told of a job since it came to be, the oldest first."""
 
 
+class _Bare(State):
+    """Tables without the indexes of jobs, which nobody asks here."""
+
+    def add_job(self, job: Job) -> None:  # type: ignore[explicit-override]  # typing.override is of 3.12
+        """Take in a job."""
+        self.tables.jobs[job.id] = job
+
+    def lift(self, job: Job) -> None:  # type: ignore[explicit-override]
+        """Leave it where it is."""
+
+    def put_back(self, job: Job) -> None:  # type: ignore[explicit-override]
+        """Leave it where it is."""
+
+
 def jobs_of_before(pasts: Mapping[str, Past]) -> dict[str, Job]:
     """Fold what was told of each job, from its creation or restoration on."""
-    state = State()
+    state = _Bare()
     for past in pasts.values():
         for record, event in past:
             if isinstance(event, JobCreated | JobRestored):

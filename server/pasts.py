@@ -1,23 +1,26 @@
 """What was told of jobs before a record, read back from the log for many at a time.
 
 Each event names the record before, so all jobs walk back together, a record of each at a time: what
-lies close together is read in one go. Memory is that of the events of the jobs asked for.
+lies close together is read in one go. Memory is that of the events of the jobs asked for, and a bound.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from itertools import groupby
 from typing import Final
 
 from msgspec import Struct
 
 from eventlog import Entry, Log, LogExpired
+from projections.bounds import MIB
 from projections.events import JobCreated, JobEvent, JobRestored, Record, decode
 from projections.past import Told
 
-NEAR_RECORDS: Final = 256
-"""Positions that are no further apart are read in one go."""
+BLOCKS_RECORDS: Final = (4_096, 64, 8)
+"""Of the records of one block, several are read in one go."""
+KEPT_BYTES_MAX: Final = 32 * MIB
 _RECORDS_PER_TURN: Final = 32
 
 
@@ -28,7 +31,7 @@ class Pasts(Struct, frozen=True):
     unknown: dict[str, str]
 
 
-async def pasts(log: Log, before: Mapping[str, int]) -> Pasts:
+async def pasts(log: Log, reading: "Reading", before: Mapping[str, int]) -> Pasts:
     """Read what was told of each of these jobs up to and with the record at its position.
 
     Raises:
@@ -42,7 +45,7 @@ async def pasts(log: Log, before: Mapping[str, int]) -> Pasts:
         for walk in under_way:
             by_position[walk.position].append(walk)
         seen = 0
-        async with aclosing(bodies(log, by_position)) as found:
+        async with aclosing(reading.bodies(by_position)) as found:
             async for position, body in found:
                 _step(by_position.pop(position), decode(position, body))
                 seen += 1
@@ -57,31 +60,66 @@ async def pasts(log: Log, before: Mapping[str, int]) -> Pasts:
     )
 
 
-async def bodies(log: Log, positions: Iterable[int]) -> AsyncGenerator[Entry, None]:
-    """Give the bodies at these positions, in order; those that have expired are left out."""
-    for run in _runs(sorted(positions)):
-        left = run
-        while left:
-            try:
-                async with aclosing(_read(log, left)) as entries:
-                    async for entry in entries:
-                        left = left[1:]
-                        yield entry
-            except LogExpired as expired:
-                left = [position for position in left if position >= expired.first]
+class Reading:
+    """Reads records here and there; those near what was read lately are in memory, up to a bound."""
 
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._bodies: dict[int, bytes] = {}
+        self._bytes = 0
+        self._reached: dict[int, int] = {}
+        """by where a reading began, the last record that it gave"""
 
-async def _read(log: Log, run: list[int]) -> AsyncGenerator[Entry, None]:
-    if len(run) == 1:
-        yield run[0], await log.body(run[0])
-        return
-    wanted = set(run)
-    async for batch in log.read(run[0] - 1):
-        for entry in batch:
-            if entry[0] in wanted:
-                yield entry
-        if batch[-1][0] >= run[-1]:
-            return
+    async def bodies(self, positions: Iterable[int]) -> AsyncGenerator[Entry, None]:
+        """Give the bodies at these positions, in order; those that have expired are left out."""
+        for _, near in groupby(sorted(positions), key=lambda at: at // BLOCKS_RECORDS[0]):
+            wanted = list(near)
+            for position in wanted:
+                if len(wanted) > 1:
+                    await self._read_near(position)
+                body = self._bodies.get(position) or await self._body(position)
+                if body is not None:
+                    yield position, body
+
+    async def each(self, positions: Sequence[int]) -> AsyncGenerator[Entry, None]:
+        """Give the bodies at these positions, in the order asked, which is that of one action.
+
+        Raises:
+            LogExpired: one is not there any more.
+
+        """
+        for position in positions:
+            if len(positions) > 1:
+                await self._read_near(position)
+            yield position, self._bodies.get(position) or await self._log.body(position)
+
+    async def _body(self, position: int) -> bytes | None:
+        try:
+            return await self._log.body(position)
+        except LogExpired:
+            return None
+
+    async def _read_near(self, position: int) -> None:
+        """Read the block around it; a smaller one where the records are too large for that."""
+        for size in BLOCKS_RECORDS:
+            start = position - position % size
+            if position not in self._bodies and self._reached.get(start, position) >= position:
+                await self._read_from(start)
+
+    async def _read_from(self, start: int) -> None:
+        """Keep what can be read from here at once; what was read first makes room."""
+        self._reached[start] = 0
+        with suppress(LogExpired):  # some of it; single records may still be there
+            async for batch in self._log.read(max(start - 1, 0)):
+                for position, body in batch:
+                    self._bytes += len(body) - len(self._bodies.pop(position, b""))
+                    self._bodies[position] = body
+                self._reached[start] = batch[-1][0]
+                break
+        for position in list(self._bodies) if self._bytes > KEPT_BYTES_MAX else ():
+            self._bytes -= len(self._bodies.pop(position))
+            if self._bytes <= KEPT_BYTES_MAX:
+                break
 
 
 class _Walk:
@@ -111,14 +149,3 @@ def _step(walks: list[_Walk], record: Record) -> None:
     for walk in walks:
         if not walk.arrived and not walk.position:
             walk.unknown = "its history is of an older version, which noted no way back"
-
-
-def _runs(positions: list[int]) -> Iterator[list[int]]:
-    run: list[int] = []
-    for position in positions:
-        if run and position - run[-1] > NEAR_RECORDS:
-            yield run
-            run = []
-        run.append(position)
-    if run:
-        yield run

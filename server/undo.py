@@ -8,6 +8,7 @@ far, and asking for it again does the rest.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Final
 
 from msgspec import Struct
@@ -38,7 +39,7 @@ from projections.undoing import (
     words,
 )
 from server.engine import Engine
-from server.pasts import pasts
+from server.pasts import Reading, pasts
 
 REFUSED_TOLD_MAX: Final = 100
 RECORDS_TOLD_MAX: Final = 100
@@ -82,14 +83,11 @@ async def undo(engine: Engine, caller: Caller, position: int, *, dry_run: bool) 
     try:
         record = await _record(engine, caller, position)
         scope = await _scope(engine, caller.org, record)
-        taking = _Taking(
-            engine, caller, scope, Undone(record, words(record, caller.org)), dry_run=dry_run
-        )
-        for part in reversed(scope.positions):
-            await taking.take(decode(part, await engine.log.body(part)))
+        undone = Undone(record, words(record, caller.org))
+        await _Taking(engine, caller, scope, undone, dry_run=dry_run).take_all()
     except LogExpired as expired:
         raise Expired(f"Records before {expired.first} have expired") from expired
-    return taking.undone
+    return undone
 
 
 class _Scope(Struct, frozen=True):
@@ -105,13 +103,14 @@ class _Taking:
     def __init__(
         self, engine: Engine, caller: Caller, scope: _Scope, undone: Undone, *, dry_run: bool
     ) -> None:
-        self.undone = undone
+        self._undone = undone
         self._engine = engine
         self._caller = caller
         self._scope = scope
         self._parts = frozenset(scope.positions)
         self._steps: dict[str, Step] = {}
         self._first = 0
+        self._reading = Reading(engine.log)
         self._rehearsal: Judging | None = None
         if dry_run:
             self._rehearsal = Judging(
@@ -120,7 +119,13 @@ class _Taking:
         else:
             undone.action_id = engine.new_id()
 
-    async def take(self, record: Record) -> None:
+    async def take_all(self) -> None:
+        """Take back the records of the action, the last first."""
+        async with aclosing(self._reading.each(self._scope.positions[::-1])) as parts:
+            async for position, body in parts:
+                await self._take(decode(position, body))
+
+    async def _take(self, record: Record) -> None:
         """Take back one record of the action."""
         org = self._caller.org
         returned = self._scope.returned
@@ -144,7 +149,7 @@ class _Taking:
             for job in touched
             if not job.restored and job.came_back(returned) is None
         }
-        found = await pasts(self._engine.log, wanted)
+        found = await pasts(self._engine.log, self._reading, wanted)
         for start in range(0, len(touched), _JOBS_PER_TURN):
             part = touched[start : start + _JOBS_PER_TURN]
             told = {job.job_id: found.told[job.job_id] for job in part if job.job_id in found.told}
@@ -166,14 +171,14 @@ class _Taking:
             before = subject.before
             if isinstance(before, Job) and before.position in self._parts:
                 self._steps[before.id] = Step(before.position, position)
-        undone = self.undone
+        undone = self._undone
         undone.undone += len(taken.done)
         undone.cannot += len(taken.refused)
         undone.refused.extend(taken.refused[: REFUSED_TOLD_MAX - len(undone.refused)])
         return taken.left
 
     def _record(self, subjects: Sequence[Subject]) -> tuple[TakenBack, int]:
-        undone = self.undone
+        undone = self._undone
         assert undone.action_id is not None
         undoing = Undoing(undone.record.position, undone.action_id, self._first, self._steps)
         made = self._engine.execute(take_back, self._caller, undoing, subjects)

@@ -381,17 +381,23 @@ async def test_a_pause_goes_back_whatever_has_expired(disk: Disk) -> None:
     assert queue.paused_reason == "lunch"
 
 
-async def test_positions_near_one_another_are_read_in_one_go(
-    disk: Disk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kept", [0, 500, 1 << 20])
+async def test_records_are_read_in_blocks_and_alone(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
     await disk.dead(20)
     last = disk.engine.state.position
-    monkeypatch.setattr(pasts, "NEAR_RECORDS", 3)
-    wanted = [1, 2, 5, 9, 12, last]
-    found = [at async for at, _ in pasts.bodies(disk.log, reversed(wanted))]
-    assert found == wanted
-    disk.expire(5)
-    assert [at async for at, _ in pasts.bodies(disk.log, wanted)] == wanted[2:]
+    monkeypatch.setattr(pasts, "BLOCKS_RECORDS", (8, 2))
+    monkeypatch.setattr(pasts, "KEPT_BYTES_MAX", kept)
+    whole = {at: body async for batch in disk.log.read() for at, body in batch}
+    wanted = [1, 2, 5, 6, 9, 12, 20, 21, last]
+    reading = pasts.Reading(disk.log)
+    for _ in range(2):
+        found = [entry async for entry in reading.bodies(reversed(wanted))]
+        assert found == [(at, whole[at]) for at in wanted]
+    disk.expire(6)
+    reading = pasts.Reading(disk.log)
+    assert [at async for at, _ in reading.bodies(wanted)] == wanted[3:]
 
 
 async def test_an_undo_lets_others_in(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
