@@ -91,7 +91,7 @@ def take_back(
 ) -> Decision[TakenBack]:
     """Take back what can be, in one record, until it is large; ask again with what is `left`."""
     judging = Judging(state, ctx.org, ctx.now_us, ctx.policy, undoing.steps)
-    taken = judging.judge(subjects, bounds.RESTORED_BYTES_PER_RECORD_MAX)
+    taken = judging.judge(subjects, one_record=True)
     if not judging.events:
         return Decision((), taken)
     begun = UndoApplied(
@@ -122,8 +122,8 @@ class Judging:
         self._leaving: Counter[str] = Counter()
         self._waiting_for: defaultdict[str, set[str]] = defaultdict(set)
 
-    def judge(self, subjects: Sequence[Subject], bytes_max: int | None = None) -> TakenBack:
-        """Collect the events that take these back, until they hold so many bytes of documents."""
+    def judge(self, subjects: Sequence[Subject], *, one_record: bool = False) -> TakenBack:
+        """Collect the events that take these back; `one_record` stops when it is large enough."""
         taken = TakenBack([], [], list(subjects))
         size = 0
         while taken.left:
@@ -140,7 +140,10 @@ class Judging:
                 self.events.append(event)
                 taken.done.append(subject)
                 size += _size(event)
-                if bytes_max is not None and size >= bytes_max:
+                if one_record and (
+                    size >= bounds.RESTORED_BYTES_PER_RECORD_MAX
+                    or len(self.events) >= bounds.UNDONE_PER_RECORD_MAX
+                ):
                     left = [one.subject for one in later] + taken.left[index + 1 :]
                     return TakenBack(taken.done, taken.refused, left)
             if len(later) == len(taken.left):
