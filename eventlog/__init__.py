@@ -9,12 +9,13 @@ the engine sees, `FileLog` and `MemoryLog` keep its promises, `Reader` and `veri
     log/….log.zst                  a compressed segment, in the place of a sealed one
     log/START                      where the log begins, once older records have expired
     LOCK                           locked by the writer; the text is for messages only
-    KEEPING                        locked by who replaces or removes sealed segments
+    KEEPING                        locked by who replaces or removes sealed segments, or keeps hashes
     meta.json                      {"format":1,"cluster":"c1","created_at":1795461256000000}
     DURABLE                        the durable mark, below
     quarantine/                    every byte that was ever cut from a log
     repairs.log                    a JSON line for each time records were given up; see below
     snapshots/                     what the log adds up to; see `eventlog.snapshots`
+    TREE                           hashes of the records, to prove them by; see `eventlog.treefile`
 
 **A segment** is text, line by line, without NUL. Every line is ``<crc32> <rest>\n``: 8 lower-case
 hex digits of the CRC-32 (zlib) of the bytes of the rest. A header, records, and once the segment is
@@ -38,7 +39,7 @@ front, and the body may hold spaces.
 - *chain*: the first 16 bytes in hex of ``state(n) = sha256(state(n-1) + b"<position> " + body)``,
   where ``state(0) = sha256(cluster)``. The full 32 bytes stand in headers and footers and go on
   across segments. A record changed, removed, repeated or moved breaks it; a log rewritten to its end
-  does not, so keep a copy of its head elsewhere.
+  does not; a checkpoint that is kept elsewhere shows that, see `eventlog.checkpoint`.
 
 **The header** (``#seg``) holds the first position (base), the chain's state before it, the sha256 in
 the footer of the segment before (empty in the first), epoch, cluster, time in microseconds, and the
@@ -66,6 +67,10 @@ Older segments beside it are leftovers. Without it, a log that does not begin at
 lower bound of what must exist::
 
     2bd1a352 00000000000000000003 037fdbccf605d4d7681820eb6909557d
+
+**The tree** of RFC 6962 over all records, one leaf ``<position> <body>`` each, is derived and not part
+of the log: see `eventlog.tree`. What ``TREE`` keeps of it is needed once records have expired, and is
+durable before they do.
 
 **A bad end.** Only an unfinished last write is cut without asking, into ``quarantine/``: see
 `eventlog.tail`. Everything else is `LogDamaged`, and nothing is changed, until an operator gives up

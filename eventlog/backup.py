@@ -36,6 +36,7 @@ from eventlog.lock import alone
 from eventlog.mark import NO_MARK, Mark, slot
 from eventlog.reader import Reader
 from eventlog.snapshots import KEPT
+from eventlog.treefile import copy_pieces
 
 
 class Archived(Struct, frozen=True):
@@ -163,6 +164,7 @@ class _Backup:
         there = bases(disk, target)
         if start is None or not self._begun_here or not there or there[-1] >= start.first:
             return
+        copy_pieces(disk, self._source, target)  # the hashes of what it will never hold
         put(disk, target.start, [start_line(start)])
         for base in there:
             disk.unlink(segment_path(disk, target, base))
@@ -193,6 +195,7 @@ class _Backup:
         for path in (source.repairs, source.meta):
             if path.name in names:
                 put(disk, target.directory / path.name, chunks_of(disk, path))
+        copy_pieces(disk, source, target)
         # A copy keeps what the source lets expire, so it begins where it once began.
         if start is not None and not bases(disk, target):
             put(disk, target.start, [start_line(start)])

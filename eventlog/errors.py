@@ -67,6 +67,30 @@ class ForkRefused(LogError):
     """No fork of the log can be made in this directory, or of this position; nothing was changed."""
 
 
+class HashesMissing(LogError):
+    """Hashes of records that have expired are needed, and were not kept."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self.first = first
+        self.last = last
+        super().__init__(
+            f"the hashes of records {first} to {last}, which have expired, are needed for this and"
+            " are not in the file TREE, or not whole; a backup may have a TREE that holds them"
+        )
+
+
+class TreeRefuted(LogError):
+    """The file TREE tells other hashes than the records have; it was changed by somebody."""
+
+
+class CheckpointRefused(LogError):
+    """No checkpoint, key or proof can be read there, or it is not what it should be."""
+
+
+class CheckpointDiffers(LogError):
+    """The log is no extension of the one that a checkpoint was made of."""
+
+
 class RepairRefused(LogError):
     """The log is not damaged there, or no cut would cure it; nothing was changed."""
 

@@ -23,6 +23,7 @@ from eventlog.lock import alone
 from eventlog.mark import NO_MARK, Mark, slot
 from eventlog.reader import Reader
 from eventlog.snapshots import Snapshot, SnapshotStore, newest_sound
+from eventlog.treefile import copy_pieces
 
 
 class Forked(Struct, frozen=True):
@@ -115,6 +116,7 @@ class _Fork:
         """Copy all but the identity, in the order in which the log grew; the mark comes last."""
         start, self._bytes = self._survey(), 0
         found = self._snapshot(start)
+        copy_pieces(self._disk, self._source, self._target, upto=self._position)
         if start is not None:
             put(self._disk, self._target.start, [start_line(start)])
         self._bytes_planned = sum(segment.file_bytes for segment in self._segments)

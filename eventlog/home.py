@@ -38,6 +38,7 @@ class Home:
         self.mark = directory / "DURABLE"
         self.quarantine = directory / "quarantine"
         self.repairs = directory / "repairs.log"
+        self.tree = directory / "TREE"
         self.snapshots = directory / "snapshots"
 
     def segment(self, base: int) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from eventlog.content import Content
 from eventlog.directory import (
     Home,
     Identity,
@@ -24,6 +25,7 @@ from eventlog.directory import (
 from eventlog.disk import Disk, OsDisk
 from eventlog.errors import LogDamaged, LogError
 from eventlog.frame import parse_record
+from eventlog.glimpse import glimpse
 from eventlog.log import Entry
 from eventlog.usage import Usage, usage
 from eventlog.walker import Walker
@@ -75,6 +77,10 @@ class Reader:
     def usage(self) -> Usage:
         """Measure what all of it takes on disk."""
         return usage(self._disk, self._home)
+
+    def glimpse(self, segment: SegmentInfo, offset: int = 0) -> Entry | None:
+        """Give the first record at or behind an offset of a segment; only its checksum is compared."""
+        return glimpse(Content(self._disk, self._home, segment.base), segment, offset)
 
     def walk(self, after: int = 0, *, hashed: bool = False) -> Walker:
         """Give a place behind `after`, to go on from as the log grows."""

@@ -2,7 +2,8 @@
 
 Where the log begins from now on is durable before the first file goes, so a run that is killed
 anywhere leaves a sound log, and the next run removes what it left. What has expired is gone for
-good: only what verified snapshots cover may.
+good: only what verified snapshots cover may. Of its records stays what the Merkle tree needs, see
+`eventlog.tree`; that is durable before.
 """
 
 from contextlib import suppress
@@ -11,9 +12,10 @@ from msgspec import Struct
 
 from eventlog.directory import Home, SegmentInfo, survey
 from eventlog.disk import Disk, write_all
-from eventlog.errors import NotCovered
+from eventlog.errors import HashesMissing, NotCovered
 from eventlog.frame import Footer, Start, start_line
 from eventlog.home import all_bases, read_start
+from eventlog.tree import Tree, extent
 
 
 class Expired(Struct, frozen=True):
@@ -45,6 +47,7 @@ def expire(
     first = last + 1 if chosen else (segments[0].base if segments else 1)
     if not dry_run:
         if chosen:
+            _keep_hashes(disk, home, cluster)
             _write_start(disk, home, chosen[-1])
         _remove_expired(disk, home)
     return Expired(first, chosen)
@@ -62,6 +65,13 @@ def _expirable(segments: list[SegmentInfo], before: int) -> list[SegmentInfo]:
 def _footer(segment: SegmentInfo) -> Footer:
     assert segment.footer is not None, "only the last segment may lack its footer"
     return segment.footer
+
+
+def _keep_hashes(disk: Disk, home: Home, cluster: str) -> None:
+    """Keep what the Merkle tree needs of the records that go: it cannot be made again."""
+    # Where hashes are missing of what has expired before, there is no tree to go on with.
+    with suppress(HashesMissing):
+        Tree(disk, home, cluster, extent(disk, home, cluster)).keep()
 
 
 def _write_start(disk: Disk, home: Home, expired: SegmentInfo) -> None:

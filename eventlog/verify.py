@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from eventlog.disk import Disk
 from eventlog.frame import chain_hex, first_state
+from eventlog.log import Entry
 from eventlog.reader import Reader
 from eventlog.recovery import Recovery
 
@@ -34,9 +35,15 @@ class Verified(Struct, frozen=True):
 
 
 def verify(
-    data_dir: Path, *, progress: Callable[[int], None] | None = None, disk: Disk | None = None
+    data_dir: Path,
+    *,
+    progress: Callable[[int], None] | None = None,
+    batches: Callable[[list[Entry]], None] | None = None,
+    disk: Disk | None = None,
 ) -> Verified:
-    """Read the whole log, from the first record that is there. `progress` hears the position reached after each batch.
+    """Read the whole log, from the first record that is there.
+
+    `progress` hears the position reached after each batch; `batches` is shown the records.
 
     Raises:
         LogDamaged: the first thing that is wrong, with its place.
@@ -46,6 +53,8 @@ def verify(
     first = reader.first
     walker = reader.walk(first - 1, hashed=True)
     while batch := walker.next():
+        if batches is not None:
+            batches(batch)
         if progress is not None:
             progress(batch[-1][0])
     segments = reader.segments()

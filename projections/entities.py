@@ -65,6 +65,7 @@ class Job(Entity, gc=False):
     blocked: bool = False
     cancel_requested_at: int | None = None
     trail: int = 0
+    traceparent: str | None = None
 
 
 class Queue(Entity, gc=False):

@@ -45,7 +45,8 @@ class JobCreated(_Event, frozen=True, tag="job.created"):
 
     ``due_at`` is set when the job waits for its time: it is then ``scheduled`` and becomes
     claimable by ``job.due``. ``scheduled_at`` keeps what the caller sent. While ``blocked`` it
-    waits for its ``parent`` as well, until ``job.unblocked``.
+    waits for its ``parent`` as well, until ``job.unblocked``. ``traceparent`` is the trace of the
+    request that created it (W3C Trace Context).
     """
 
     job: str
@@ -63,6 +64,7 @@ class JobCreated(_Event, frozen=True, tag="job.created"):
     completion_webhook: str | None = None
     completion_webhook_secret: str | None = None
     blocked: bool = False
+    traceparent: str | None = None
 
 
 class JobClaimed(_JobEvent, frozen=True, tag="job.claimed"):

@@ -302,6 +302,30 @@ class HistoryQuery(Spec, frozen=True):
     offset: int | None = None
 
 
+class Login(Spec, frozen=True):
+    """POST /auth/login."""
+
+    api_key: bounds.Credential
+
+
+class Refresh(Spec, frozen=True):
+    """POST /auth/refresh."""
+
+    refresh_token: bounds.Credential
+
+
+class Logout(Spec, frozen=True):
+    """POST /auth/logout; the body may be empty."""
+
+    refresh_token: str | None = None
+
+
+class TokenValidation(Spec, frozen=True):
+    """POST /auth/validate."""
+
+    token: str
+
+
 class RecordsQuery(Spec, frozen=True):
     """Parameters of the log's feed; `type` is one event type, or several with commas.
 
@@ -314,6 +338,20 @@ class RecordsQuery(Spec, frozen=True):
     queue: str | None = None
     job: str | None = None
     follow: bool | None = None
+
+
+class EventsQuery(Spec, frozen=True):
+    """Parameters of a stream of events, and of a WebSocket.
+
+    `events` are names with commas between them; `after` is the id of the last event that the
+    client has. A stream ends after `limit` events, at least one.
+    """
+
+    queue: str | None = None
+    job_id: str | None = None
+    events: str | None = None
+    after: str | None = None
+    limit: int | None = None
 
 
 class BatchStatusQuery(Spec, frozen=True):

@@ -18,6 +18,9 @@ from server import ids
 
 KEY_FILE: Final = "api-key"
 SECRET_FILE: Final = "secret"  # noqa: S105 - a file name
+REVOKED_FILE: Final = "revoked-tokens"
+PRIVATE_FILES: Final = (SECRET_FILE, KEY_FILE, REVOKED_FILE)
+"""What a copy of the data directory takes along for its owner alone, where it is there."""
 _PREFIX_CHARACTERS: Final = 8
 
 
@@ -53,7 +56,7 @@ def bootstrap_key(data_dir: Path, configured: str | None, prefix: str) -> tuple[
     if path.exists():
         return path.read_text(encoding="utf-8").strip(), False
     key = ids.api_key(prefix)
-    _write_private(path, key.encode() + b"\n")
+    write_private(path, key.encode() + b"\n")
     return key, True
 
 
@@ -61,7 +64,7 @@ def hash_secret(data_dir: Path) -> bytes:
     """Give the secret that key hashes are keyed with, made at the first start (mode 0600)."""
     path = data_dir / SECRET_FILE
     if not path.exists():
-        _write_private(path, ids.hash_secret().hex().encode() + b"\n")
+        write_private(path, ids.hash_secret().hex().encode() + b"\n")
     return bytes.fromhex(path.read_text(encoding="ascii").strip())
 
 
@@ -70,7 +73,7 @@ def new_key(secret: bytes, name: str, key: str) -> NewKey:
     return NewKey(name=name, hash=hashed(secret, key), prefix=key[:_PREFIX_CHARACTERS])
 
 
-def _write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
     """Write a small file that only we may read; whole or not at all, also after a crash."""
     temporary = path.with_name(path.name + ".tmp")
     with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:

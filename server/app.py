@@ -19,12 +19,14 @@ from server.http.connections import BACKLOG, Runner
 from server.http.describe import described
 from server.http.service import SERVICE, Service
 from server.lag import watch_loop
+from server.past import Past
 from server.pressure import watch_log, watch_space
 from server.series import Series, listening
 from server.settings import Settings
 from server.snapshotter import Snapshotter
 from server.tally import LogMeter
 from server.timekeeper import keep_time
+from server.tokens import Revocations
 
 DEFAULTS: Final = Settings()
 
@@ -45,6 +47,9 @@ class Beside(TypedDict, total=False):
     disk_use: DiskUse
     series: Series
     """the one that has heard what the start replayed, and hears of the engine's records"""
+    past: Past
+    revocations: Revocations
+    """the tokens that were logged out, as the disk has them"""
 
 
 def build_app(
@@ -61,6 +66,8 @@ def build_app(
     meter = beside.get("meter") or LogMeter()
     series = beside.get("series") or listening(engine)
     app[SERVICE] = service = Service(engine, secret, settings, described(), meter, series=series)
+    if (revocations := beside.get("revocations")) is not None:
+        service.tokens.revocations = revocations
     routes.register(app)
     app.cleanup_ctx.append(partial(_background, _tasks(service, settings, beside)))
     app.on_shutdown.append(_drain)
@@ -83,6 +90,9 @@ def _tasks(service: Service, settings: Settings, beside: Beside) -> list[Backgro
     if (disk_use := beside.get("disk_use")) is not None:
         service.disk_use = disk_use
         tasks.append(disk_use.watch)
+    if (past := beside.get("past")) is not None:
+        service.past = past
+        tasks.append(past.keep)
     return tasks
 
 
@@ -121,7 +131,10 @@ async def _drain(app: web.Application) -> None:
     service = app[SERVICE]
     service.draining = True
     service.waiting.close()
+    if service.past is not None:
+        service.past.close()
     service.leaving.set()
+    service.live.close()
 
 
 async def _background(tasks: list[Background], app: web.Application) -> AsyncIterator[None]:

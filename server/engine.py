@@ -45,6 +45,7 @@ class Engine:
         "_clock",
         "_fraction",
         "admission",
+        "before_fold",
         "listeners",
         "log",
         "new_id",
@@ -71,6 +72,8 @@ class Engine:
         self.admission: Callable[[Decide], None] | None = None
         """Told of each command before it is decided; raises a refusal when this is not the time."""
         self.on_next_due: Callable[[], None] | None = None
+        self.before_fold: list[Callable[[Record], None]] = []
+        """Each hears of every record while the state is still what it was."""
         self.listeners: list[Callable[[Record], None]] = []
         """Each hears of every record once it is folded."""
         self.on_broken: Callable[[Exception], None] | None = None
@@ -153,6 +156,8 @@ class Engine:
         record = Record(self.state.position + 1, now_us, caller.by, caller.request_id, events)
         self.log.append(record.position, encode(record))
         due_before = self.state.agenda.next_due()
+        for heard in self.before_fold:
+            heard(record)
         self._fold(record)
         for heard in self.listeners:
             heard(record)

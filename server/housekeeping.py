@@ -1,5 +1,7 @@
 """Keeps a log small: compresses what is sealed, and lets go of what has been kept long enough.
 
+Before that, it keeps the hashes from which the log can be proven later.
+
 Meant for a process of its own beside the server. How files are replaced and removed stands in
 ``eventlog``; here is what a time in the log means, and what snapshots cover.
 """
@@ -13,9 +15,11 @@ from typing import Final
 from eventlog import Reader, SegmentInfo, SnapshotStore, newest_sound
 from eventlog.compressed import compress_log
 from eventlog.disk import Disk, OsDisk
+from eventlog.errors import HashesMissing
 from eventlog.home import Home, keeping
 from eventlog.retention import Expired
 from eventlog.retention import expire as expire_log
+from eventlog.tree import Tree, extent
 from projections.events import decode
 from server.ids import process_name
 
@@ -44,6 +48,28 @@ def compress(
     home, cluster = Home(data_dir), Reader(data_dir, disk).identity.cluster
     with keeping(disk, home, process_name()):
         return compress_log(disk, home, cluster, keep=keep, progress=progress)
+
+
+def keep_hashes(data_dir: Path, *, disk: Disk | None = None) -> int:
+    """Keep the hashes of what is sealed; give up to which record they reach, 0 where they cannot.
+
+    They cannot go on where those of records that have expired are missing.
+
+    Raises:
+        Locked: another process tidies the log.
+        LogDamaged: a segment is not what was written.
+
+    """
+    disk = disk or OsDisk()
+    home, cluster = Home(data_dir), Reader(data_dir, disk).identity.cluster
+    with keeping(disk, home, process_name()):
+        found = extent(disk, home, cluster)
+        try:
+            tree = Tree(disk, home, cluster, found)
+        except HashesMissing:
+            return 0
+        tree.keep()
+    return found.sealed
 
 
 def expire(

@@ -57,6 +57,11 @@ def hash_secret() -> bytes:
     return secrets.token_bytes(32)
 
 
+def signing_seed() -> bytes:
+    """Make the private half of a key that signs checkpoints."""
+    return secrets.token_bytes(32)
+
+
 def process_name() -> str:
     """Give what tells this process from others, for the texts in lock files."""
     return f"pid {os.getpid()} on host {socket.gethostname()}"

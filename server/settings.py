@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from eventlog import SyncMode
 from projections import bounds
 from projections.decide import Policy
+from server.console import Console
 from server.duration import Duration
 
 VERSION: Final = "0.1.0"
@@ -74,6 +75,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         Duration,
         Meta(description="Remove older segments that two snapshots cover; by default none, ever."),
     ] = Duration("forever")
+    past_secs: Annotated[
+        float, Meta(ge=1, description="Longest wait for an answer about the past.")
+    ] = 60.0
+    past_memory_bytes: Annotated[
+        int,
+        Meta(ge=0, description="Memory of the process that shows the past; 0 for any."),
+    ] = 2048 * bounds.MIB
     strict_queue_names: Annotated[
         bool, Meta(description="Allow only lowercase letters, digits and hyphens, at most 64.")
     ] = False
@@ -87,6 +95,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     rate_burst: Annotated[int, Meta(ge=1, description="Requests that it may send at once.")] = (
         200_000
     )
+    console: Annotated[
+        Console, Meta(description="How messages on standard error read: for people or programs.")
+    ] = Console.TEXT
+    access_log: Annotated[
+        bool, Meta(description="Also tell of every request there, once it is answered.")
+    ] = False
     metrics_token: Annotated[
         str | None,
         Meta(description="Who reads /metrics must bear this. Without it, everyone may."),
@@ -95,6 +109,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=0, description="Wrong API keys a minute that an address may send; 0 for any."),
     ] = 60
+    token_secs: Annotated[int, Meta(ge=60, description="How long an access token is good for.")] = (
+        3_600
+    )
+    refresh_token_secs: Annotated[
+        int, Meta(ge=60, description="How long a refresh token is good for.")
+    ] = 86_400
     pending_bytes_max: Annotated[
         int,
         Meta(ge=1, description="Commands are refused while more than this waits for the disk."),

@@ -20,9 +20,9 @@ from projections.events import decode
 from projections.fold import refold
 from projections.snapshot import dump, load
 from projections.state import State
-from server import restore
 from server.clock import monotonic_us
 from server.ids import process_name
+from spoolog import restore
 
 Progress = Callable[[int, int], None]
 

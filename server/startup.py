@@ -17,13 +17,14 @@ from projections.decide import system
 from projections.events import decode
 from projections.fold import refold
 from projections.state import State
-from server import access, ids, mount, restore
+from server import access, ids, mount
 from server.clock import WallClock, monotonic_us
 from server.engine import SYSTEM, Engine
 from server.rings import COARSE_SPAN_US
 from server.series import Series
 from server.settings import VERSION, Settings
 from server.tally import LogMeter
+from spoolog import restore
 
 Progress = Callable[[int, int], None]
 

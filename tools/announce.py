@@ -5,6 +5,7 @@ Everything here goes to standard error. Standard output has one line only, which
 
 import shlex
 from pathlib import Path
+from urllib.parse import quote
 
 from server.access import KEY_FILE
 from server.settings import VERSION, Settings
@@ -35,8 +36,15 @@ def report_key(key: str, data_dir: Path, url: str) -> None:
     """Show a key that was made just now, once, with a line that uses it."""
     note(f"API key, made at this start and kept in {data_dir.absolute() / KEY_FILE}:")
     note(f"  {key}")
+    note("Open the dashboard with it:")
+    note(f"  {dashboard_link(key, url)}")
     note("Create a first job:")
     note(f"  {curl_line(key, url)}")
+
+
+def dashboard_link(key: str, url: str) -> str:
+    """Give an address that signs in; what stands behind # is sent to no server."""
+    return f"{url}/#key={quote(key)}"
 
 
 def curl_line(key: str, url: str) -> str:

@@ -9,13 +9,14 @@ from typing import Final
 import click
 
 from eventlog.backup import archive as make_archive
-from server.access import KEY_FILE, SECRET_FILE
+from server.access import PRIVATE_FILES
 from server.clock import WallClock, monotonic_us
+from server.signing import SIGNING_KEY_FILE
 from tools import output
 from tools.children import elapsed_secs
 from tools.options import data_dir_option, json_option
 
-_PRIVATE: Final = (SECRET_FILE, KEY_FILE)
+_PRIVATE: Final = (*PRIVATE_FILES, SIGNING_KEY_FILE)
 
 
 @click.command()

@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 from eventlog import Locked, LogDamaged, LogError
+from eventlog.errors import TreeRefuted
 from projections.events import Undecodable
 from server.settings import VERSION
 from tools.output import Misuse, Problem
@@ -26,6 +27,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "state": ("tools.state:state", "Show queues and jobs as they are, or were at any moment."),
     "explain": ("tools.explain:explain", "Tell why a job is, or was, where it is."),
     "history": ("tools.history:history", "Tell the life of one job."),
+    "prove": ("tools.prove:prove", "Prove what the log holds to who has a checkpoint."),
     "export": ("tools.export:export", "Write the events of the log to a file."),
     "sql": ("tools.sql:sql", "Ask the log's events and the state in SQL."),
     "replay": ("tools.replay:replay", "Fold the log from scratch; compare with a running server."),
@@ -60,7 +62,7 @@ class LazyGroup(click.Group):
         """Run a verb; what can be wrong with a log ends in one message and an exit code."""
         try:
             return super().invoke(ctx)
-        except (LogDamaged, Undecodable) as damaged:
+        except (LogDamaged, TreeRefuted, Undecodable) as damaged:
             raise Problem(str(damaged)) from damaged
         except (Locked, LogError) as refused:
             raise Misuse(str(refused)) from refused

@@ -15,12 +15,13 @@ from msgspec import Struct, structs
 
 from eventlog import Reader
 from projections.feed import Fact
+from spoolog.point import Point
+from spoolog.select import Wanted
 from tools import output, part
 from tools.analytics import warehouse
 from tools.facts import facts
 from tools.formats import FORMATS, Format, NotARow, Place
-from tools.lines import Wanted
-from tools.options import Point, PointType, data_dir_option, json_option
+from tools.options import PointType, data_dir_option, json_option
 from tools.tables import EVENTS
 
 PARQUET: Final = "parquet"

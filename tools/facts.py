@@ -5,9 +5,9 @@ from typing import Final
 
 from eventlog import Line, Reader
 from projections.feed import Fact
+from spoolog.folding import last_known
+from spoolog.select import Wanted, select
 from tools import output
-from tools.lines import Wanted, select
-from tools.open import last_known
 
 _RECORDS_PER_ADVANCE: Final = 1_000
 

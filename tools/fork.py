@@ -10,10 +10,11 @@ import click
 from eventlog import Reader
 from eventlog.fork import fork as make_fork
 from server import housekeeping
-from server.access import KEY_FILE, SECRET_FILE
+from server.access import PRIVATE_FILES
 from server.clock import WallClock
+from spoolog.point import Point
 from tools import output
-from tools.options import Point, PointType, data_dir_option, json_option
+from tools.options import PointType, data_dir_option, json_option
 
 
 @click.command()
@@ -44,7 +45,7 @@ def fork(data_dir: Path, at: Point, target: Path, as_json: bool) -> None:
                 target,
                 _position_of(Reader(data_dir), at),
                 now_us=WallClock()(),
-                private=(SECRET_FILE, KEY_FILE),
+                private=PRIVATE_FILES,
                 progress=advance,
             )
     except OSError as failed:

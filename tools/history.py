@@ -15,8 +15,9 @@ from projections.bounds import SECOND_US
 from projections.events import JobClaimed
 from projections.feed import event_type
 from projections.moments import to_text
-from tools.lines import Shown, Wanted, fields, select
-from tools.open import beginning
+from spoolog.folding import beginning
+from spoolog.select import Shown, Wanted, select
+from tools.lines import fields
 from tools.options import data_dir_option, json_option
 from tools.output import Problem, note, rows, say_json
 

@@ -1,85 +1,23 @@
-"""Records as lines: which ones are asked for, and how one reads.
+"""How a record reads as a line. Which ones are asked for is ``spoolog.select``'s.
 
-Filters work on events; what they cost is kept low by looking at the bytes before decoding them.
 Nothing here reads files or prints.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import click
 import msgspec
-from msgspec import Struct, json
+from msgspec import json
 
 from eventlog import Line
-from projections.events import (
-    Event,
-    JobCreated,
-    Record,
-    WorkerRegistered,
-    decode,
-)
-from projections.feed import Fact, event_type
+from projections.events import Event
+from projections.feed import event_type
 from projections.moments import to_text
-from tools.options import Point
+from spoolog.select import Shown
 from tools.output import printable
 
 _VALUE_CHARACTERS_MAX = 120
 _COLOURS = {"failed": "red", "expired": "red", "refused": "red", "completed": "green"}
-
-
-class Wanted(Struct, frozen=True):
-    """What to show. `queue` covers the events of the jobs and workers of that queue."""
-
-    start: Point | None = None
-    end: Point | None = None
-    types: frozenset[str] = frozenset()
-    queue: str | None = None
-    job: str | None = None
-    by: str | None = None
-
-    @property
-    def after(self) -> int:
-        """The position behind which reading must begin."""
-        # Most events name a job and not its queue, so a queue needs the log from its beginning.
-        if self.queue is not None or self.start is None or self.start.position is None:
-            return 0
-        return max(0, self.start.position - 1)
-
-
-class Shown(Struct, frozen=True):
-    """A record with those of its events that were asked for, and their places in it."""
-
-    line: Line
-    record: Record
-    events: tuple[Event, ...]
-    indexes: tuple[int, ...]
-
-    def facts(self) -> Iterator[Fact]:
-        """Give the events one by one."""
-        for index, event in zip(self.indexes, self.events, strict=True):
-            yield Fact(self.record, index, event)
-
-
-def select(lines: Iterable[Line], wanted: Wanted) -> Iterator[Shown]:
-    """Give the records that hold what is wanted, up to its end."""
-    members: set[str] = set()
-    hints = _hints(wanted)
-    last = wanted.end.position if wanted.end is not None else None
-    for line in lines:
-        if last is not None and line.position > last:
-            return
-        if not all(hint in line.body for hint in hints):
-            continue
-        record = decode(line.position, line.body)
-        if wanted.end is not None and not wanted.end.includes(line.position, record.at):
-            return
-        found = {
-            index: event
-            for index, event in enumerate(record.events)
-            if _matches(event, wanted, members)
-        }
-        if found and _in_range(line, record, wanted):
-            yield Shown(line, record, tuple(found.values()), tuple(found))
 
 
 def document(line: Line) -> bytes:
@@ -122,43 +60,3 @@ def _short(name: str, value: object) -> str:
         text = json.encode(value).decode()
     text = printable(text)
     return text if len(text) <= _VALUE_CHARACTERS_MAX else text[:_VALUE_CHARACTERS_MAX] + "…"
-
-
-def _hints(wanted: Wanted) -> list[bytes]:
-    """Give bytes that a record must hold to be worth decoding."""
-    hints = []
-    if wanted.job is not None:
-        hints.append(_inside(wanted.job))
-    if wanted.by is not None:
-        hints.append(_inside(wanted.by))
-    if len(wanted.types) == 1 and wanted.queue is None:
-        hints.append(_inside(next(iter(wanted.types))))
-    return hints
-
-
-def _inside(text: str) -> bytes:
-    return json.encode(text)
-
-
-def _in_range(line: Line, record: Record, wanted: Wanted) -> bool:
-    if wanted.by is not None and record.by != wanted.by:
-        return False
-    return wanted.start is None or wanted.start.precedes(line.position, record.at)
-
-
-def _matches(event: Event, wanted: Wanted, members: set[str]) -> bool:
-    # The queue first, and whatever the rest says: it remembers who belongs to the queue.
-    if wanted.queue is not None and not _in_queue(event, wanted.queue, members):
-        return False
-    if wanted.types and event_type(event) not in wanted.types:
-        return False
-    return wanted.job is None or getattr(event, "job", None) == wanted.job
-
-
-def _in_queue(event: Event, queue: str, members: set[str]) -> bool:
-    subject = getattr(event, "job", None) or getattr(event, "worker", None)
-    named = getattr(event, "queue", None)
-    if isinstance(event, JobCreated | WorkerRegistered):
-        assert subject is not None
-        (members.add if named == queue else members.discard)(subject)
-    return named == queue if named is not None else subject in members

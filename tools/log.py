@@ -15,14 +15,18 @@ from typing import Any, Final, TypeVar
 import click
 
 from eventlog import LogDamaged, Reader, SegmentInfo, SnapshotStore, verify
+from eventlog.errors import CheckpointDiffers, HashesMissing
 from eventlog.frame import chain_hex
 from projections.moments import to_text
+from spoolog.folding import beginning, last_known
+from spoolog.point import Point
+from spoolog.select import Shown, Wanted, select
 from tools import logkeeping, output
 from tools.archive import archive
+from tools.checkpoint import Comparison, checkpoint, file_type, verifiers_option
 from tools.fork import fork
-from tools.lines import Shown, Wanted, document, readable, select
-from tools.open import beginning, last_known
-from tools.options import Point, PointType, data_dir_option, json_option
+from tools.lines import document, readable
+from tools.options import PointType, data_dir_option, json_option
 from tools.repair import repair, told
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +44,7 @@ def log() -> None:
 log.add_command(logkeeping.compress)
 log.add_command(logkeeping.expire)
 log.add_command(archive)
+log.add_command(checkpoint)
 log.add_command(fork)
 log.add_command(repair)
 
@@ -160,17 +165,37 @@ def tail(*, data_dir: Path, count: int, follow: bool, as_json: bool, **filters: 
 
 @log.command("verify")
 @data_dir_option
+@click.option(
+    "--checkpoint", "path", type=file_type, help="Also check that the log goes on from this one."
+)
+@verifiers_option
 @json_option
-def verify_log(data_dir: Path, as_json: bool) -> None:
-    """Check every checksum, the hash chain and the seals; exit 1 and say where if one is wrong."""
+def verify_log(data_dir: Path, path: Path | None, vkeys: tuple[str, ...], as_json: bool) -> None:
+    """Check every checksum, the hash chain and the seals; exit 1 and say where if one is wrong.
+
+    A log that was rolled back, or rewritten with all of these, is caught only with --checkpoint.
+    """
+    if vkeys and path is None:
+        raise output.Misuse("--key is of use only with --checkpoint")
     try:
         total = last_known(Reader(data_dir))
+        compared = None if path is None else Comparison(data_dir, path, vkeys)
         with output.progress("verifying", total) as advance:
-            sound = verify(data_dir, progress=lambda position: advance(position, total))
+            sound = verify(
+                data_dir,
+                progress=lambda position: advance(position, total),
+                batches=None if compared is None else compared.take,
+            )
+        if compared is not None:
+            compared.judge()
     except LogDamaged as damaged:
         if as_json:
             output.say_json(_damage(damaged))
         raise output.Problem(str(damaged)) from damaged
+    except (CheckpointDiffers, HashesMissing) as differs:
+        if as_json:
+            output.say_json({"ok": False, "reason": str(differs)})
+        raise output.Problem(str(differs)) from differs
     torn = None if sound.torn is None else str(sound.torn)
     found: dict[str, object] = {
         "ok": True,
@@ -184,6 +209,7 @@ def verify_log(data_dir: Path, as_json: bool) -> None:
         "known_synced": sound.mark,
         "unfinished_write": torn,
         "repairs": told(data_dir),
+        **({} if compared is None else compared.facts),
     }
     if as_json:
         output.say_json(found)

@@ -11,35 +11,15 @@ from typing import Any, Final, TypeVar
 
 import click
 import msgspec
-from msgspec import Struct, inspect
+from msgspec import inspect
 
 from projections.moments import to_us
 from server.duration import Duration
 from server.settings import Settings
+from spoolog.point import Point
 
 F = TypeVar("F", bound=Callable[..., Any])
 ENV_PREFIX: Final = "SPOOLOG_"
-
-
-class Point(Struct, frozen=True):
-    """A place in the log: a position, or a moment in microseconds."""
-
-    position: int | None = None
-    at_us: int | None = None
-
-    def includes(self, position: int, at_us: int) -> bool:
-        """Whether a record there lies at this point or before it."""
-        if self.position is not None:
-            return position <= self.position
-        assert self.at_us is not None
-        return at_us <= self.at_us
-
-    def precedes(self, position: int, at_us: int) -> bool:
-        """Whether a record there lies at this point or behind it."""
-        if self.position is not None:
-            return position >= self.position
-        assert self.at_us is not None
-        return at_us >= self.at_us
 
 
 class PointType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only

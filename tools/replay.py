@@ -15,11 +15,12 @@ from projections.lifecycle import Status
 from projections.moments import to_text
 from projections.queries import jobs as queries
 from projections.state import State
+from spoolog.folding import Folded, fold_log, last_known
+from spoolog.point import Point
 from tools import output
 from tools.client import get_json, key_of
 from tools.indexes import differences
-from tools.open import Folded, fold_log, last_known
-from tools.options import Point, PointType, data_dir_option, env_name, json_option
+from tools.options import PointType, data_dir_option, env_name, json_option
 
 
 @click.command()

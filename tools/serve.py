@@ -23,14 +23,19 @@ from eventlog.disk import OsDisk
 from eventlog.home import Home
 from eventlog.usage import usage
 from projections.events import Undecodable
+from server.access import REVOKED_FILE
+from server.console import speaking
 from server.diskuse import DiskUse
 from server.mount import UnsafeFileSystem
+from server.past import Past
+from server.past import command_of as command_of_past
 from server.pressure import free_bytes_of
 from server.settings import Settings
 from server.snapshotter import Snapshotter, command_of
 from server.startup import Started, open_engine
+from server.tokens import Revocations
+from spoolog.folding import without_gc
 from tools.announce import report_key, report_start
-from tools.open import without_gc
 from tools.options import settings_of, settings_options
 from tools.output import Misuse, Problem, note, progress
 
@@ -135,19 +140,22 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
         if started.new_key is not None:
             report_key(started.new_key, settings.data_dir, f"http://{_reachable(host, port)}")
 
-    await serve_http(
-        started.engine,
-        settings,
-        started.secret,
-        stop=stop,
-        on_listening=on_listening,
-        meter=started.meter,
-        series=started.series,
-        free_bytes=partial(free_bytes_of, settings.data_dir),
-        snapshotter=_snapshotter(started, settings),
-        disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
-        on_stuck=partial(die_stuck, settings.data_dir),
-    )
+    with speaking(settings.console, lambda: started.engine.state.position, sys.stderr):
+        await serve_http(
+            started.engine,
+            settings,
+            started.secret,
+            stop=stop,
+            on_listening=on_listening,
+            meter=started.meter,
+            series=started.series,
+            free_bytes=partial(free_bytes_of, settings.data_dir),
+            snapshotter=_snapshotter(started, settings),
+            disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
+            past=Past(command_of_past(settings), secs=settings.past_secs),
+            revocations=Revocations(settings.data_dir / REVOKED_FILE),
+            on_stuck=partial(die_stuck, settings.data_dir),
+        )
     note("stopped")
 
 

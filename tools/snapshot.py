@@ -17,8 +17,8 @@ from server.clock import WallClock
 from server.duration import FOR_EVER, Duration
 from server.settings import VERSION
 from server.snapshotting import Differs, Made, make
+from spoolog.folding import without_gc
 from tools import output
-from tools.open import without_gc
 from tools.options import DurationType, data_dir_option, json_option
 
 
@@ -65,9 +65,11 @@ def snapshot(
             raise output.Problem(text) from differs
     if made is None:
         raise output.Misuse(f"no segment of the log in {data_dir} is sealed yet")
+    hashed = housekeeping.keep_hashes(data_dir)
     compressed = housekeeping.compress(data_dir) if compress_log else []
     expired = _expired(data_dir, now_us, keep_log)
-    _tell(made, [part.path.name for part in compressed], expired, as_json=as_json)
+    facts = {"hashed": hashed, "compressed": [part.path.name for part in compressed]}
+    _tell(made, facts | {"expired": expired}, as_json=as_json)
 
 
 def _expired(data_dir: Path, now_us: int, keep_log: Duration) -> list[str]:
@@ -77,10 +79,10 @@ def _expired(data_dir: Path, now_us: int, keep_log: Duration) -> list[str]:
     return [part.path.name for part in gone.segments]
 
 
-def _tell(made: Made, compressed: list[str], expired: list[str], *, as_json: bool) -> None:
+def _tell(made: Made, tidied: dict[str, object], *, as_json: bool) -> None:
     for text in made.passed_over:
         output.note(text)
-    facts = to_builtins(made) | {"compressed": compressed, "expired": expired}
+    facts = to_builtins(made) | tidied
     if as_json:
         output.say_json(facts)
         return

@@ -19,12 +19,13 @@ from msgspec.json import Encoder
 
 from eventlog import Reader
 from projections.moments import to_text, to_us
+from spoolog.folding import fold_at, last_known
+from spoolog.point import Point
+from spoolog.select import Wanted
 from tools import output
 from tools.analytics import MEMORY_MIB, Answer, Warehouse, check, failures_of_a_query, warehouse
 from tools.facts import facts
-from tools.lines import Wanted
-from tools.open import fold_at, last_known
-from tools.options import Point, PointType, data_dir_option, json_option
+from tools.options import PointType, data_dir_option, json_option
 from tools.tables import EVENTS, JOBS, QUEUES, Table, jobs_in, queues_in
 
 TABLES: Final = (EVENTS, JOBS, QUEUES)

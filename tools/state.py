@@ -1,6 +1,6 @@
 """``spoolog state``: queues and jobs as they were at a point of the log, or as they are at its end.
 
-Which jobs match and in which order is the same search as the server's. ``tools.open`` gives the
+Which jobs match and in which order is the same search as the server's. ``spoolog.folding`` gives the
 state; nothing here reads the log.
 """
 
@@ -22,9 +22,10 @@ from projections.queries.listing import listing
 from projections.specs import JobListQuery
 from projections.state import State
 from server.http.views import jobs as views
+from spoolog.folding import fold_at, last_known
+from spoolog.point import Point
 from tools import output
-from tools.open import fold_at, last_known
-from tools.options import Point, PointType, data_dir_option, json_option
+from tools.options import PointType, data_dir_option, json_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ORDER_NAMES: Final = sorted(ORDERS)

@@ -72,7 +72,9 @@ def found(state: State, caller: Caller, job_id: str) -> Job:
     return job
 
 
-def create(state: State, ctx: Context, spec: NewJob) -> Decision[Created]:
+def create(
+    state: State, ctx: Context, spec: NewJob, traceparent: str | None = None
+) -> Decision[Created]:
     """Enqueue one job, or give the one that was created with the same idempotency key.
 
     Raises:
@@ -81,7 +83,7 @@ def create(state: State, ctx: Context, spec: NewJob) -> Decision[Created]:
     """
     _check_queue(ctx, spec.queue_name)
     queue_events, queue = ensured(state, ctx, spec.queue_name)
-    made = _created(ctx, queue, spec)
+    made = _created(ctx, queue, spec, traceparent)
     if spec.idempotency_key is not None:
         known = state.idempotency.get((ctx.org, spec.idempotency_key))
         if known is not None:
@@ -91,7 +93,9 @@ def create(state: State, ctx: Context, spec: NewJob) -> Decision[Created]:
     return Decision((*queue_events, *_child(state, ctx, made)), Created(made.job, new=True))
 
 
-def create_bulk(state: State, ctx: Context, spec: BulkJobs) -> Decision[BulkCreated]:
+def create_bulk(
+    state: State, ctx: Context, spec: BulkJobs, traceparent: str | None = None
+) -> Decision[BulkCreated]:
     """Enqueue up to 100 jobs in one record. Bad items are reported, the others stand.
 
     Raises:
@@ -106,7 +110,7 @@ def create_bulk(state: State, ctx: Context, spec: BulkJobs) -> Decision[BulkCrea
     for index, item in enumerate(spec.jobs):
         key = item.idempotency_key
         try:
-            event = _created(ctx, queue, _whole(spec, item))
+            event = _created(ctx, queue, _whole(spec, item), traceparent)
         except Refused as refused:
             answer.failed.append((index, refused.message))
             continue
@@ -203,7 +207,7 @@ def _check_queue(ctx: Context, name: str) -> None:
         raise Invalid("queue_name", "only lowercase letters, digits and hyphens, at most 64")
 
 
-def _created(ctx: Context, queue: Queue, spec: NewJob) -> JobCreated:
+def _created(ctx: Context, queue: Queue, spec: NewJob, traceparent: str | None) -> JobCreated:
     policy = ctx.policy
     scheduled_at = moment("scheduled_at", spec.scheduled_at)
     return JobCreated(
@@ -222,6 +226,7 @@ def _created(ctx: Context, queue: Queue, spec: NewJob) -> JobCreated:
         parent=spec.parent_job_id,
         completion_webhook=spec.completion_webhook,
         completion_webhook_secret=spec.completion_webhook_secret,
+        traceparent=traceparent,
     )
 
 

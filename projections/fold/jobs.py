@@ -54,6 +54,7 @@ def on_created(state: State, event: JobCreated, record: Record) -> None:
             completion_webhook=event.completion_webhook,
             completion_webhook_secret=event.completion_webhook_secret,
             blocked=event.blocked,
+            traceparent=event.traceparent,
             trail=record.position,
         )
     )

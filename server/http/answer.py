@@ -35,7 +35,7 @@ _HEADS: Final = {
     for status in HTTPStatus
 }
 _WHOLE_BYTES_MAX: Final = 64 * 1024
-_NO_CONTENT: Final = 204
+_BODILESS: Final = (204, 304)
 UNREAD_BYTES_MAX: Final = 1024 * 1024
 """Answers that a client may leave unread and still send more requests."""
 
@@ -91,13 +91,14 @@ class Answer(web.StreamResponse):
             and request.keep_alive
             and request.method != "HEAD"
             and len(self._content) <= _WHOLE_BYTES_MAX
+            and "Cache-Control" not in self._further  # one of its own instead of the standard one
         ):
             self._whole = request
             return None
         self.headers.update(headers_of(self._call) | self._further)
         if self._media_type is not None:
             self.headers["Content-Type"] = self._media_type
-        if self.status != _NO_CONTENT:
+        if self.status not in _BODILESS:
             self.content_length = len(self._content)
         return await super().prepare(request)
 
@@ -133,7 +134,7 @@ class Answer(web.StreamResponse):
         )
         if self._media_type is not None:
             head += f"Content-Type: {self._media_type}\r\n"
-        if status != _NO_CONTENT:  # RFC 9110 section 8.6: no length where no body may be
+        if status not in _BODILESS:  # RFC 9110 section 8.6: no length where no body may be
             head += f"Content-Length: {len(content)}\r\n"
         for name, value in self._further.items():
             head += f"{name}: {value}\r\n"

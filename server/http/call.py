@@ -11,6 +11,7 @@ from projections.decide import Caller
 from server.engine import Engine
 from server.http.ratelimit import Standing
 from server.http.service import Service
+from server.tokens import Claims
 
 NOBODY: Final = Caller(org="", by="", request_id="", queues=frozenset({""}))
 
@@ -18,10 +19,10 @@ NOBODY: Final = Caller(org="", by="", request_id="", queues=frozenset({""}))
 class Call:
     """A request with its service, id and caller; `caller` is nobody on open routes.
 
-    `standing` tells how much of its rate limit is left; nothing before the caller is known.
+    `claims` are those of the token that the caller came with, if it was no API key. `standing` tells how much of its rate limit is left; nothing before the caller is known.
     """
 
-    __slots__ = ("caller", "engine", "request", "request_id", "service", "standing")
+    __slots__ = ("caller", "claims", "engine", "request", "request_id", "service", "standing")
 
     def __init__(self, request: web.Request, service: Service, request_id: str) -> None:
         self.request = request
@@ -29,6 +30,7 @@ class Call:
         self.engine: Engine = service.engine
         self.request_id = request_id
         self.caller = NOBODY
+        self.claims: Claims | None = None
         self.standing: Standing | None = None
 
     @property

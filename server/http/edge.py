@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler as WebHandler
 from eventlog import LogError, LogExpired
 from projections.errors import BadRequest, Expired, NotFound, Refused
 from server.clock import monotonic_ns
+from server.console import fields
 from server.http import errors
 from server.http.answer import API_VERSION, Answer
 from server.http.call import Call
@@ -31,12 +32,15 @@ Label = tuple[str, str]
 """The method and the path that requests are counted under: a route's, never a request's own."""
 
 _logger = logging.getLogger("spoolog.http")
+_access = logging.getLogger("spoolog.access")
 _SANE_ID: Final = re.compile(r"^[\x21-\x7e]{1,128}\Z")
 _UNROUTED: Final[Label] = ("other", "other")
 _WELL_FORMED_VERSION: Final = re.compile(r"^[A-Za-z0-9.]{1,16}\Z")
 
 
-def wrapped(handler: Handler, label: Label, *, open_to_all: bool) -> WebHandler:
+def wrapped(
+    handler: Handler, label: Label, *, open_to_all: bool, token_in_query: bool = False
+) -> WebHandler:
     """Give the aiohttp handler of a route."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -46,14 +50,17 @@ def wrapped(handler: Handler, label: Label, *, open_to_all: bool) -> WebHandler:
         try:
             _check_version(request.headers)
             if not open_to_all:
-                call.caller = admitted(call)
+                call.caller = admitted(call, token_in_query=token_in_query)
                 _count(call)
             answer = await handler(call)
         except Refused as refused:
             answer = await _refusal(call, refused)
         except Exception as raised:  # noqa: BLE001 - whatever it was, it becomes an answer
             answer = _failure(call, raised)
-        service.requests[label].count(answer.status, monotonic_ns() - began_ns)
+        took_ns = monotonic_ns() - began_ns
+        service.requests[label].count(answer.status, took_ns)
+        if service.access_log:
+            _tell(call, label, answer.status, took_ns)
         return answer
 
     return handle
@@ -69,6 +76,20 @@ def unrouted(methods_of: Callable[[web.Request], set[str]]) -> WebHandler:
         raise NotFound("No such route")
 
     return wrapped(refuse, _UNROUTED, open_to_all=True)
+
+
+def _tell(call: Call, label: Label, status: int, took_ns: int) -> None:
+    """Tell of an answered request; not its query, which may hold a token."""
+    request = call.request
+    told = fields(
+        request_id=call.request_id,
+        route=label[1],
+        status=status,
+        ms=round(took_ns / 1e6, 3),
+        actor=call.caller.by,
+        remote=request.remote or "",
+    )
+    _access.info("%s %s", request.method, request.path, extra=told)
 
 
 def _count(call: Call) -> None:
@@ -121,9 +142,11 @@ def _failure(call: Call, raised: Exception) -> Answer:
         case LogExpired():
             return errors.refusal(call, Expired(str(raised)))
         case LogError():
-            _logger.error("request %s: the log failed", call.request_id, exc_info=raised)
+            told = fields(request_id=call.request_id)
+            _logger.error("the log failed under a request", exc_info=raised, extra=told)
             return errors.storage_failed(call)
         case _:
             asked = f"{call.request.method} {call.request.path}"
-            _logger.error("request %s: %s", call.request_id, asked, exc_info=raised)
+            told = fields(request_id=call.request_id)
+            _logger.error("a defect of ours: %s", asked, exc_info=raised, extra=told)
             return errors.internal(call)

@@ -17,7 +17,9 @@ from server.http.call import Call
 from server.http.intake import TooSlow
 from server.http.ratelimit import TooManyRequests
 from server.http.service import Service
+from server.http.streams import UpgradeRequired
 from server.http.validation import InvalidJson
+from server.past import PastBusy, PastNotYet, PastUnavailable
 from server.pressure import Busy, Overloaded, StorageFull
 
 STATUS: Final[Mapping[type[Refused], int]] = {
@@ -34,8 +36,12 @@ STATUS: Final[Mapping[type[Refused], int]] = {
     errors.Expired: 410,
     errors.TooLarge: 413,
     errors.Missing: 422,
+    UpgradeRequired: 426,
     TooManyRequests: 429,
     Overloaded: 503,
+    PastBusy: 503,
+    PastNotYet: 503,
+    PastUnavailable: 503,
     StorageFull: 507,
 }
 
@@ -52,6 +58,8 @@ def refusal(call: Call, refused: Refused) -> Answer:
     further = None
     if status == web.HTTPUnauthorized.status_code:
         further = {"WWW-Authenticate": "Bearer"}
+    elif isinstance(refused, UpgradeRequired):
+        further = {"Upgrade": "websocket", "Connection": "Upgrade"}
     elif isinstance(refused, Busy):
         further = {"Retry-After": str(refused.retry_after_secs)}
     answer = _answer(call, status, body, further)

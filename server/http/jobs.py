@@ -1,7 +1,5 @@
 """Handlers of jobs before and after a worker has them."""
 
-import asyncio
-
 from projections import bounds
 from projections.decide import jobs
 from projections.decide.jobs import found
@@ -16,19 +14,19 @@ from projections.specs import (
     Cancellation,
     DeadListQuery,
     HistoryQuery,
-    JobFilter,
     JobListQuery,
     NewJob,
     NewPriority,
 )
+from server import questions as asks
 from server.history import history as read_history
 from server.http.answer import Answer
+from server.http.at import answered
 from server.http.call import Call
 from server.http.params import Query
-from server.http.views import explain as explain_views
+from server.http.trace import traceparent_of
 from server.http.views import history as history_views
 from server.http.views import jobs as views
-from server.http.views.overall import JobCounts
 from server.http.wire import Body, done, reply
 
 NEW_JOB = Body(NewJob)
@@ -44,14 +42,18 @@ BATCH_STATUS = Query(BatchStatusQuery)
 async def create(call: Call) -> Answer:
     """Enqueue one job: 201, or 200 with the earlier one for a known idempotency key."""
     spec = await NEW_JOB.read(call.request)
-    made = call.engine.execute(jobs.create, call.caller, spec).answer
+    made = call.engine.execute(
+        jobs.create, call.caller, spec, traceparent_of(call.request.headers)
+    ).answer
     return await reply(call, views.Created(made.job_id, made.new), status=201 if made.new else 200)
 
 
 async def create_bulk(call: Call) -> Answer:
     """Enqueue up to 100 jobs as one record; bad items are reported by index."""
     spec = await BULK_JOBS.read(call.request)
-    made = call.engine.execute(jobs.create_bulk, call.caller, spec).answer
+    made = call.engine.execute(
+        jobs.create_bulk, call.caller, spec, traceparent_of(call.request.headers)
+    ).answer
     view = views.BulkCreated(
         succeeded=[views.BulkSucceeded(i, one.job_id, one.new) for i, one in made.succeeded],
         failed=[views.BulkFailed(index, error) for index, error in made.failed],
@@ -64,8 +66,7 @@ async def create_bulk(call: Call) -> Answer:
 
 async def get(call: Call) -> Answer:
     """Give one whole job."""
-    job = _found(call)
-    return await reply(call, views.job(job))
+    return await answered(call, asks.OneJob(call.path("id")))
 
 
 async def cancel(call: Call) -> Answer:
@@ -103,13 +104,13 @@ async def set_priority(call: Call) -> Answer:
 async def list_(call: Call) -> Answer:
     """Give a page of summaries; X-Has-More tells whether another follows."""
     asked = JOB_LIST.read(call.request)
-    return await _page(call, listing(asked, asked.status))
+    return await answered(call, asks.JobPage(listing(asked, asked.status)))
 
 
 async def list_dead(call: Call) -> Answer:
     """Give a page of dead letters; X-Has-More tells whether another follows."""
     asked = DEAD_LIST.read(call.request)
-    return await _page(call, listing(asked, Status.DEADLETTER.value))
+    return await answered(call, asks.JobPage(listing(asked, Status.DEADLETTER.value)))
 
 
 async def history(call: Call) -> Answer:
@@ -127,16 +128,12 @@ async def history(call: Call) -> Answer:
 
 async def explain(call: Call) -> Answer:
     """Tell why a job is where it is: what it waits for, who has it, how many are before it."""
-    engine = call.engine
-    return await reply(call, explain_views.explained(engine.state, _found(call), engine.now_us()))
+    return await answered(call, asks.ExplainedJob(call.path("id")))
 
 
 async def stats(call: Call) -> Answer:
     """Count the organization's jobs by status."""
-    caller = call.caller
-    counts = queries.counts(call.engine.state, caller.org, caller.may_use)
-    by_status = {status.value: counts[status] for status in Status}
-    return await reply(call, JobCounts(**by_status, total=sum(counts.values())))
+    return await answered(call, asks.CountedJobs())
 
 
 async def batch_status(call: Call) -> Answer:
@@ -150,16 +147,6 @@ async def batch_status(call: Call) -> Answer:
         raise BadRequest(f"At most {bounds.BATCH_STATUS_IDS_MAX} ids at a time")
     jobs_found = queries.by_ids(call.engine.state, caller.org, ids, caller.may_use)
     return await reply(call, [views.batch_status(job) for job in jobs_found])
-
-
-async def _page(call: Call, wanted: JobFilter) -> Answer:
-    caller = call.caller
-    search = queries.Search(call.engine.state, caller.org, wanted, caller.may_use)
-    while not search.step():  # noqa: ASYNC110 - a pause, not a poll
-        await asyncio.sleep(0)
-    page = search.page()
-    view = [views.summary(job) for job in page.jobs]
-    return await reply(call, view, has_more=page.has_more)
 
 
 def _found(call: Call) -> Job:

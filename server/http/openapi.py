@@ -14,6 +14,7 @@ from msgspec.structs import fields
 
 from projections import bounds
 from projections.specs import QueueSettings
+from server.http.at import AT, LOG_POSITION, LOG_TIME, POSITION_MAX
 from server.http.route import Route
 from server.http.views.overall import ErrorBody
 from server.settings import VERSION
@@ -53,17 +54,40 @@ _HEADERS: Final[Mapping[str, dict[str, Any]]] = {
         "description": "Where to go on: the last position that was looked at.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "X-Log-Position": {
+        "description": "With at: the position whose state this is.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "X-Log-Time": {
+        "description": "With at: when the record there was written.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
     "Retry-After": {
         "description": "Seconds to wait.",
         "schema": {"type": "integer", "minimum": 1},
         "required": True,
     },
 }
-_SOMEWHERE: Final = {"X-Has-More", "X-Next-After", "Retry-After"}
+_OF_THE_PAST: Final = (LOG_POSITION, LOG_TIME)
+_SOMEWHERE: Final = {"X-Has-More", "X-Next-After", "Retry-After", *_OF_THE_PAST}
 _EVERYWHERE: Final = [name for name in _HEADERS if name not in _SOMEWHERE]
+_SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"key": []}]
 _WAIT: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INSUFFICIENT_STORAGE)
+_AT: Final = {
+    "name": AT,
+    "in": "query",
+    "required": False,
+    "schema": {
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": POSITION_MAX},
+            {"type": "string", "format": "date-time"},
+        ]
+    },
+}
 _PATH: Final[Mapping[str, dict[str, Any]]] = {
     "id": {"type": "string", "minLength": 1},
+    "file": {"type": "string", "minLength": 1},
+    "folder": {"type": "string", "minLength": 1},
     "name": {
         "type": "string",
         "minLength": 1,
@@ -97,7 +121,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             "description": "A job queue whose log is the truth.",
         },
         "servers": [{"url": "/"}],
-        "security": [{"bearer": []}, {"key": []}],
+        "security": _SECURITY,
         "tags": [{"name": name} for name in dict.fromkeys(route.tag for route in routes)],
         "paths": paths,
         "components": {
@@ -105,8 +129,13 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             "headers": _HEADERS,
             "responses": {str(s): _refusal(s, schema_of) for s in sorted(refusals)},
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer"},
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key, or an access token (a JWT).",
+                },
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "token": {"type": "apiKey", "in": "query", "name": "token"},
             },
         },
     }
@@ -143,7 +172,11 @@ def _operation(route: Route, schema_of: Mapping[str, Any]) -> dict[str, Any]:
         "operationId": route.operation,
         "tags": [route.tag],
         "summary": route.summary,
-        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "parameters": [
+            *_path_parameters(route),
+            *_query_parameters(route),
+            *([_AT] if route.past else []),
+        ],
         "responses": {
             **{str(status): _answer(route, status, schema_of) for status in route.answers},
             **{str(s): {"$ref": f"#/components/responses/{s}"} for s in route.refusals},
@@ -156,6 +189,8 @@ def _operation(route: Route, schema_of: Mapping[str, Any]) -> dict[str, Any]:
         }
     if route.open:
         operation["security"] = []
+    elif route.token_in_query:
+        operation["security"] = [*_SECURITY, {"token": []}]
     return operation
 
 
@@ -210,7 +245,8 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _answer(route: Route, status: int, schema_of: Mapping[str, Any]) -> dict[str, Any]:
     kind = route.answers[status]
-    further = ["X-Has-More", *route.headers] if route.paged else route.headers
+    further = ["X-Has-More", *route.headers] if route.paged else [*route.headers]
+    further += _OF_THE_PAST if route.past else ()
     answer: dict[str, Any] = {
         "description": HTTPStatus(status).phrase,
         "headers": _headers(further),

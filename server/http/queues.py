@@ -6,13 +6,14 @@ from typing import Final
 
 from projections import bounds
 from projections.decide import queues
-from projections.entities import Queue
-from projections.errors import BadRequest, NotFound
-from projections.queries.stats import queue_stats
+from projections.errors import BadRequest
 from projections.specs import Pause, QueueConfig, QueueDeletion
+from server import questions as asks
 from server.http.answer import Answer
+from server.http.at import answered
 from server.http.call import Call
 from server.http.params import Query
+from server.http.telling import queue_of
 from server.http.views import queues as views
 from server.http.wire import Body, done, reply
 
@@ -25,20 +26,12 @@ _NAME: Final = re.compile(bounds.QUEUE_NAME_PATTERN)
 
 async def list_(call: Call) -> Answer:
     """Give up to 100 queues by name."""
-    engine, caller = call.engine, call.caller
-    mine = [queue for queue in engine.state.queues(caller.org) if caller.may_use(queue.name)]
-    mine.sort(key=lambda queue: queue.name)
-    policy = engine.policy
-    view = [
-        views.queue_summary(queue, policy.max_retries, policy.timeout_secs)
-        for queue in mine[: bounds.LISTED_QUEUES_MAX]
-    ]
-    return await reply(call, view)
+    return await answered(call, asks.QueueList())
 
 
 async def get(call: Call) -> Answer:
     """Give one queue's configuration."""
-    return await reply(call, _view(call, _found(call)))
+    return await answered(call, asks.OneQueue(name_of(call)))
 
 
 async def configure(call: Call) -> Answer:
@@ -46,7 +39,7 @@ async def configure(call: Call) -> Answer:
     name = name_of(call)
     spec = await CONFIG.read(call.request)
     call.engine.execute(queues.configure, call.caller, name, spec)
-    return await reply(call, _view(call, _found(call)))
+    return await reply(call, _view(call, name))
 
 
 async def delete(call: Call) -> Answer:
@@ -69,12 +62,7 @@ async def delete(call: Call) -> Answer:
 
 async def stats(call: Call) -> Answer:
     """Give a queue's figures; zeros for one that does not exist."""
-    name = name_of(call)
-    engine, caller = call.engine, call.caller
-    if not caller.may_use(name):
-        raise NotFound("Queue not found")
-    figures = queue_stats(engine.state, caller.org, name, engine.now_us())
-    return await reply(call, views.queue_figures(name, figures))
+    return await answered(call, asks.FiguresOfQueue(name_of(call)))
 
 
 async def pause(call: Call) -> Answer:
@@ -82,7 +70,7 @@ async def pause(call: Call) -> Answer:
     name = name_of(call)
     spec = await PAUSE.read(call.request)
     call.engine.execute(queues.pause, call.caller, name, spec)
-    detail = _view(call, _found(call))
+    detail = _view(call, name)
     return await reply(call, views.Paused(name, True, detail.paused_at, detail.paused_reason))
 
 
@@ -106,14 +94,7 @@ def name_of(call: Call) -> str:
     return name
 
 
-def _found(call: Call) -> Queue:
-    name, caller = name_of(call), call.caller
-    queue = call.engine.state.queue(caller.org, name)
-    if queue is None or not caller.may_use(name):
-        raise NotFound("Queue not found")
-    return queue
-
-
-def _view(call: Call, queue: Queue) -> views.QueueDetail:
+def _view(call: Call, name: str) -> views.QueueDetail:
     policy = call.engine.policy
+    queue = queue_of(call.engine.state, call.caller, name)
     return views.queue(queue, policy.max_retries, policy.timeout_secs)

@@ -4,9 +4,8 @@ A line is a record, so whoever was cut off goes on behind the last whole line it
 seen is `server.feed`'s.
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
@@ -17,10 +16,13 @@ from projections import bounds, feed
 from projections.errors import BadRequest, Conflict, Expired
 from projections.events import Undecodable
 from projections.specs import RecordsQuery
+from server.console import fields
 from server.feed import Page, Told, View, Wanted, follow, page
 from server.http.answer import Answer, headers_of
 from server.http.call import Call
+from server.http.caller import still_admitted
 from server.http.params import Query
+from server.http.streams import abort, taken
 
 RECORDS: Final = Query(RecordsQuery)
 LINES: Final = "application/x-ndjson"
@@ -28,8 +30,6 @@ BATCH: Final = "application/cloudevents-batch+json"
 NEXT_AFTER: Final = "X-Next-After"
 IDLE_SECS: Final = 15.0
 """without anything to tell, after which a stream says how far it has come"""
-CONSUMER_SECS_MAX: Final = 30.0
-"""for which a consumer may not take what is sent, before it is dropped"""
 
 _logger = logging.getLogger("spoolog.http")
 
@@ -84,14 +84,15 @@ async def _stream(call: Call, view: View, after: int, limit: int | None) -> web.
     try:
         async with aclosing(_chunks(call, view, after, limit)) as chunks:
             async for chunk in chunks:
-                await _take(response.write(chunk))
-        await _take(response.write_eof())
+                await taken(response.write(chunk))
+        await taken(response.write_eof())
     except (TimeoutError, ConnectionError):
-        _abort(call)
+        abort(call)
     except (LogError, Undecodable) as raised:
         # The head has been sent; a stream without its end tells the consumer to come again.
-        _logger.error("request %s: the feed broke off", call.request_id, exc_info=raised)  # noqa: TRY400
-        _abort(call)
+        told = fields(request_id=call.request_id)
+        _logger.error("the feed broke off", exc_info=raised, extra=told)  # noqa: TRY400
+        abort(call)
     return response
 
 
@@ -101,7 +102,7 @@ async def _chunks(
     engine = call.engine
     async with aclosing(follow(engine.log, view, after, call.service.leaving, IDLE_SECS)) as pages:
         async for found in pages:
-            if not _still_admitted(call):
+            if not still_admitted(call):
                 return
             told = found.told if limit is None else found.told[:limit]
             chunk = _lines(told) if told else b'{"position":%d,"events":[]}\n' % found.reached
@@ -113,22 +114,6 @@ async def _chunks(
                     return
 
 
-async def _take(sending: Awaitable[None]) -> None:
-    """Wait until the consumer has taken what is sent, but for a little that is on its way.
-
-    Raises:
-        TimeoutError: it is too slow.
-        ConnectionError: it has gone.
-
-    """
-    await asyncio.wait_for(sending, CONSUMER_SECS_MAX)
-
-
-def _still_admitted(call: Call) -> bool:
-    key = call.engine.state.tables.keys.get(call.caller.by)
-    return key is not None and key.active
-
-
 def _lines(told: list[Told]) -> bytes:
     return b"".join(feed.record_line(one.record, one.facts) + b"\n" for one in told)
 
@@ -136,9 +121,3 @@ def _lines(told: list[Told]) -> bytes:
 def _wants_batch(request: web.Request) -> bool:
     accepted = request.headers.get("Accept", "")
     return any(part.partition(";")[0].strip().lower() == BATCH for part in accepted.split(","))
-
-
-def _abort(call: Call) -> None:
-    transport = call.request.transport
-    if transport is not None:
-        transport.abort()

@@ -16,6 +16,7 @@ _OF_EVERY_ROUTE: Final = (400, 500)
 _OF_A_CLOSED_ROUTE: Final = (401, 429, 503)
 _OF_A_BODY: Final = (408, 413, 422)
 _OF_A_COMMAND: Final = (507,)
+_OF_THE_PAST: Final = (409, 410)
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -24,7 +25,8 @@ class Route(Struct, frozen=True, kw_only=True):
     `answers` gives what each success status comes with: the type of its JSON, or several, the
     media type of a text, types by media type, or nothing. `also` names the refusals that do not
     follow from the rest. `open` ones need no API key; `paged` ones tell whether more follows.
-    `headers` names what else an answer carries.
+        `headers` names what else an answer carries. With `past` it answers for a moment of the past as
+    well, when `at` asks it to. Where `token_in_query`, a token may be a parameter.
     """
 
     method: str
@@ -36,7 +38,14 @@ class Route(Struct, frozen=True, kw_only=True):
     also: tuple[int, ...] = ()
     paged: bool = False
     open: bool = False
+    token_in_query: bool = False
     headers: tuple[str, ...] = ()
+    past: bool = False
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods it takes: probes and browsers may ask what is open by HEAD as well."""
+        return (self.method, "HEAD") if self.open and self.method == "GET" else (self.method,)
 
     @property
     def refusals(self) -> list[int]:
@@ -46,6 +55,8 @@ class Route(Struct, frozen=True, kw_only=True):
             found.update(_OF_A_CLOSED_ROUTE)
             if self.method != "GET":
                 found.update(_OF_A_COMMAND)
+        if self.past:
+            found.update(_OF_THE_PAST)
         if self.body is not None:
             found.update(_OF_A_BODY)
         return sorted(found - set(self.answers))
@@ -60,7 +71,9 @@ class Route(Struct, frozen=True, kw_only=True):
     def tag(self) -> str:
         """The noun it is about."""
         parts = self.path.removeprefix(API).strip("/").split("/")
-        return "dead letters" if "dlq" in parts else parts[0].partition(".")[0]
+        if "dlq" in parts:
+            return "dead letters"
+        return parts[0].partition(".")[0] or "dashboard"
 
     @property
     def operation(self) -> str:

@@ -14,14 +14,18 @@ from server.http import (
     actions,
     audit,
     claims,
+    dashboard,
     dashboard_figures,
+    events,
     health,
     jobs,
     metrics,
     queues,
     records,
     reference,
+    sessions,
     settlements,
+    sockets,
     workers,
 )
 from server.http.edge import unrouted, wrapped
@@ -32,6 +36,7 @@ from server.http.views import dashboard as dashboard_views
 from server.http.views import jobs as job_views
 from server.http.views import overall
 from server.http.views import queues as queue_views
+from server.http.views import sessions as session_views
 from server.http.views import settlements as settlement_views
 from server.http.views import workers as worker_views
 from server.http.views.explain import Explanation
@@ -48,10 +53,35 @@ _QUEUES: Final = f"{API}/queues"
 _QUEUE: Final = f"{API}/queues/{{name}}"
 _WORKERS: Final = f"{API}/workers"
 _WORKER: Final = f"{API}/workers/{{id}}"
+_AUTH: Final = f"{API}/auth"
+_EVENTS: Final = f"{API}/events"
 _HTML: Final = "text/html"
+_SCRIPT: Final = "text/javascript"
 _TEXT: Final = "text/plain"
 
 ROUTES: Final = (
+    _get(path="/", handler=dashboard.page, answers={200: _HTML, 304: None}, open=True),
+    _get(
+        path="/dashboard/{file}",
+        handler=dashboard.file,
+        answers={200: {"text/css": str, "image/svg+xml": str}, 304: None},
+        also=(404,),
+        open=True,
+    ),
+    _get(
+        path="/dashboard/js/{file}",
+        handler=dashboard.script,
+        answers={200: _SCRIPT, 304: None},
+        also=(404,),
+        open=True,
+    ),
+    _get(
+        path="/dashboard/js/{folder}/{file}",
+        handler=dashboard.part,
+        answers={200: _SCRIPT, 304: None},
+        also=(404,),
+        open=True,
+    ),
     _get(path="/health", handler=health.health, answers={200: overall.Health}, open=True),
     _get(path="/health/live", handler=health.live, answers={200: None}, open=True),
     _get(
@@ -75,6 +105,37 @@ ROUTES: Final = (
         open=True,
     ),
     _post(
+        path=f"{_AUTH}/login",
+        handler=sessions.login,
+        body=sessions.LOGIN,
+        answers={200: session_views.LoggedIn},
+        also=(401, 429, 503),
+        open=True,
+    ),
+    _post(
+        path=f"{_AUTH}/refresh",
+        handler=sessions.refresh,
+        body=sessions.REFRESH,
+        answers={200: session_views.Refreshed},
+        also=(401, 429, 503),
+        open=True,
+    ),
+    _post(
+        path=f"{_AUTH}/logout",
+        handler=sessions.logout,
+        body=sessions.LOGOUT,
+        answers={204: None},
+    ),
+    _get(path=f"{_AUTH}/me", handler=sessions.me, answers={200: session_views.Me}),
+    _post(
+        path=f"{_AUTH}/validate",
+        handler=sessions.validate,
+        body=sessions.VALIDATION,
+        answers={200: session_views.Validated},
+        also=(503,),
+        open=True,
+    ),
+    _post(
         path=_JOBS,
         handler=jobs.create,
         body=jobs.NEW_JOB,
@@ -84,6 +145,7 @@ ROUTES: Final = (
     _get(
         path=_JOBS,
         handler=jobs.list_,
+        past=True,
         query=jobs.JOB_LIST,
         answers={200: list[job_views.JobSummary]},
         paged=True,
@@ -124,6 +186,7 @@ ROUTES: Final = (
     _get(
         path=f"{_JOBS}/dlq",
         handler=jobs.list_dead,
+        past=True,
         query=jobs.DEAD_LIST,
         answers={200: list[job_views.JobSummary]},
         paged=True,
@@ -142,14 +205,14 @@ ROUTES: Final = (
         answers={200: action_views.DeadPurged},
         also=(403,),
     ),
-    _get(path=f"{_JOBS}/stats", handler=jobs.stats, answers={200: overall.JobCounts}),
+    _get(path=f"{_JOBS}/stats", handler=jobs.stats, answers={200: overall.JobCounts}, past=True),
     _get(
         path=f"{_JOBS}/status",
         handler=jobs.batch_status,
         query=jobs.BATCH_STATUS,
         answers={200: list[job_views.BatchStatus]},
     ),
-    _get(path=_JOB, handler=jobs.get, answers={200: job_views.JobDetail}, also=(404,)),
+    _get(path=_JOB, handler=jobs.get, answers={200: job_views.JobDetail}, also=(404,), past=True),
     _delete(path=_JOB, handler=jobs.cancel, answers={204: None}, also=(404, 409)),
     _post(
         path=f"{_JOB}/cancel",
@@ -166,7 +229,13 @@ ROUTES: Final = (
         also=(404,),
         paged=True,
     ),
-    _get(path=f"{_JOB}/explain", handler=jobs.explain, answers={200: Explanation}, also=(404,)),
+    _get(
+        path=f"{_JOB}/explain",
+        handler=jobs.explain,
+        answers={200: Explanation},
+        also=(404,),
+        past=True,
+    ),
     _post(
         path=f"{_JOB}/retry",
         handler=jobs.retry,
@@ -201,8 +270,16 @@ ROUTES: Final = (
         answers={200: claim_views.Extended},
         also=(404, 409),
     ),
-    _get(path=_QUEUES, handler=queues.list_, answers={200: list[queue_views.QueueSummary]}),
-    _get(path=_QUEUE, handler=queues.get, answers={200: queue_views.QueueDetail}, also=(404,)),
+    _get(
+        path=_QUEUES, handler=queues.list_, answers={200: list[queue_views.QueueSummary]}, past=True
+    ),
+    _get(
+        path=_QUEUE,
+        handler=queues.get,
+        answers={200: queue_views.QueueDetail},
+        also=(404,),
+        past=True,
+    ),
     _delete(
         path=_QUEUE,
         handler=queues.delete,
@@ -220,6 +297,7 @@ ROUTES: Final = (
     _get(
         path=f"{_QUEUE}/stats",
         handler=queues.stats,
+        past=True,
         answers={200: queue_views.QueueFigures},
         also=(404,),
     ),
@@ -249,7 +327,12 @@ ROUTES: Final = (
         answers={200: queue_views.Resumed},
         also=(403, 404),
     ),
-    _get(path=_WORKERS, handler=workers.list_, answers={200: list[worker_views.WorkerDetail]}),
+    _get(
+        path=_WORKERS,
+        handler=workers.list_,
+        answers={200: list[worker_views.WorkerDetail]},
+        past=True,
+    ),
     _post(
         path=f"{_WORKERS}/register",
         handler=workers.register,
@@ -257,7 +340,13 @@ ROUTES: Final = (
         answers={201: worker_views.Registered},
         also=(403, 409),
     ),
-    _get(path=_WORKER, handler=workers.get, answers={200: worker_views.WorkerDetail}, also=(404,)),
+    _get(
+        path=_WORKER,
+        handler=workers.get,
+        answers={200: worker_views.WorkerDetail},
+        also=(404,),
+        past=True,
+    ),
     _post(
         path=f"{_WORKER}/heartbeat",
         handler=workers.heartbeat,
@@ -276,6 +365,37 @@ ROUTES: Final = (
         handler=dashboard_figures.dashboard,
         answers={200: dashboard_views.Dashboard},
     ),
+    _get(
+        path=_EVENTS,
+        handler=events.organization,
+        query=events.EVENTS,
+        answers={200: events.STREAM},
+        also=(403,),
+        token_in_query=True,
+    ),
+    _get(
+        path=f"{_EVENTS}/jobs/{{id}}",
+        handler=events.job,
+        query=events.EVENTS,
+        answers={200: events.STREAM},
+        token_in_query=True,
+    ),
+    _get(
+        path=f"{_EVENTS}/queues/{{name}}",
+        handler=events.queue,
+        query=events.EVENTS,
+        answers={200: events.STREAM},
+        also=(404,),
+        token_in_query=True,
+    ),
+    _get(
+        path=f"{API}/ws",
+        handler=sockets.socket,
+        query=events.EVENTS,
+        answers={101: None},
+        also=(403, 426),
+        token_in_query=True,
+    ),
     _get(path=f"{API}/log/stat", handler=audit.log_stat, answers={200: LogStat}),
     _get(
         path=f"{API}/log/records",
@@ -286,6 +406,7 @@ ROUTES: Final = (
         paged=True,
         headers=(records.NEXT_AFTER,),
     ),
+    _get(path=f"{API}/log/span", handler=audit.span, answers={200: overall.LogSpan}),
     _get(path=f"{API}/log/digest", handler=audit.digest, answers={200: overall.StateDigest}),
 )
 
@@ -293,17 +414,24 @@ ROUTES: Final = (
 def register(app: web.Application) -> None:
     """Add every route to the application, and the answer to all that matches none."""
     for route in ROUTES:
-        handler = wrapped(route.handler, (route.method, route.path), open_to_all=route.open)
-        app.router.add_route(route.method, route.path, handler)
+        handler = wrapped(
+            route.handler,
+            (route.method, route.path),
+            open_to_all=route.open,
+            token_in_query=route.token_in_query,
+        )
+        for method in route.methods:
+            app.router.add_route(method, route.path, handler)
     app.router.add_route("*", "/{path:.*}", unrouted(_methods_of))
 
 
 def _methods_of(request: web.Request) -> set[str]:
     """Give the methods that some route takes on this very path; a fixed path is meant as such."""
     path = request.path
-    fixed = {route.method for route in ROUTES if route.path == path}
     parts = path.split("/")
-    return fixed or {route.method for route in ROUTES if _matches(route.path.split("/"), parts)}
+    fixed = [route for route in ROUTES if route.path == path]
+    found = fixed or [route for route in ROUTES if _matches(route.path.split("/"), parts)]
+    return {method for route in found for method in route.methods}
 
 
 def _matches(pattern: list[str], parts: list[str]) -> bool:

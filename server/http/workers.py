@@ -2,9 +2,10 @@
 
 from projections import bounds
 from projections.decide import workers
-from projections.decide.workers import found
 from projections.specs import NewWorker, WorkerPulse
+from server import questions as asks
 from server.http.answer import Answer
+from server.http.at import answered
 from server.http.call import Call
 from server.http.views import workers as views
 from server.http.wire import Body, done, reply
@@ -15,11 +16,7 @@ PULSE = Body(WorkerPulse)
 
 async def list_(call: Call) -> Answer:
     """Give up to 100 workers, the last heard of first."""
-    caller = call.caller
-    everyone = call.engine.state.tables.workers.values()
-    mine = [one for one in everyone if one.org == caller.org and caller.may_use(one.queue)]
-    mine.sort(key=lambda worker: (-worker.last_heartbeat, worker.id))
-    return await reply(call, [views.worker(one) for one in mine[: bounds.LISTED_WORKERS_MAX]])
+    return await answered(call, asks.WorkerList())
 
 
 async def register(call: Call) -> Answer:
@@ -34,8 +31,7 @@ async def register(call: Call) -> Answer:
 
 async def get(call: Call) -> Answer:
     """Give one worker."""
-    state = call.engine.state
-    return await reply(call, views.worker(found(state, call.caller, call.path("id"))))
+    return await answered(call, asks.OneWorker(call.path("id")))
 
 
 async def heartbeat(call: Call) -> Answer:

@@ -17,10 +17,10 @@ from eventlog.writer import Chunk, Writing
 from projections.decide import Policy, system
 from projections.events import Record, encode
 from projections.state import State
-from server import restore
 from server.engine import SYSTEM, Engine
 from server.startup import replay
 from server.timekeeper import keep_time
+from spoolog import restore
 from tests.fakes import START_US
 from tests.faults.crashes import a_crash_state
 from tests.faults.ledger import Violation

@@ -8,16 +8,20 @@ from msgspec import Struct
 
 from server.http.route import API, Route
 from server.http.routes import ROUTES
-from tests.server.harness import ME, Answer, Face
+from tests.server.harness import KEY, ME, Answer, Face
 
 
 class Example(Struct, frozen=True):
-    """A body that is accepted, the status it is answered with, and what stands for the path's id."""
+    """A body that is accepted, the status it is answered with, and what stands for the path's id.
+
+    Where `token`, the caller bears a token and not a key.
+    """
 
     body: Any = None
     status: int = 200
     subject: str = ""
     query: str = ""
+    token: bool = False
 
 
 class Stock(Struct, frozen=True):
@@ -34,17 +38,28 @@ class Stock(Struct, frozen=True):
 
     def path(self, route: Route, example: Example) -> str:
         filled = route.path.replace("{id}", self.ids.get(example.subject, ""))
+        filled = filled.replace("{folder}/{file}", "components/table.js")
+        filled = filled.replace("js/{file}", "js/main.js").replace("{file}", "dashboard.css")
         return filled.replace("{name}", "mail") + example.query
 
 
-OUTSIDE: Final = ("/health", "/openapi.json", "/docs", "/metrics")
+OUTSIDE: Final = ("/dashboard", "/health", "/openapi.json", "/docs", "/metrics")
 _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
+    ("GET", "/"): Example(),
+    ("GET", "/dashboard/{file}"): Example(),
+    ("GET", "/dashboard/js/{file}"): Example(),
+    ("GET", "/dashboard/js/{folder}/{file}"): Example(),
     ("GET", "/health"): Example(),
     ("GET", "/health/live"): Example(),
     ("GET", "/health/ready"): Example(),
     ("GET", "/openapi.json"): Example(),
     ("GET", "/docs"): Example(),
     ("GET", "/metrics"): Example(),
+    ("POST", "/auth/login"): Example({"api_key": KEY}),
+    ("POST", "/auth/refresh"): Example({"refresh_token": "{refresh}"}),
+    ("POST", "/auth/logout"): Example(None, 204, token=True),
+    ("GET", "/auth/me"): Example(token=True),
+    ("POST", "/auth/validate"): Example({"token": "{token}"}),
     ("POST", "/jobs"): Example({"queue_name": "mail", "payload": {}}, 201),
     ("GET", "/jobs"): Example(),
     ("POST", "/jobs/bulk"): Example({"queue_name": "mail", "jobs": [{"payload": 1}]}),
@@ -84,12 +99,17 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("POST", "/workers/{id}/heartbeat"): Example({"current_jobs": 1}, subject="worker"),
     ("POST", "/workers/{id}/deregister"): Example(None, 204, "worker"),
     ("GET", "/dashboard"): Example(),
+    ("GET", "/events"): Example(query="?limit=1"),
+    ("GET", "/events/jobs/{id}"): Example(subject="dead"),
+    ("GET", "/events/queues/{name}"): Example(query="?limit=1"),
+    ("GET", "/ws"): Example(status=426),
     ("GET", "/log/stat"): Example(),
     ("GET", "/log/records"): Example(),
+    ("GET", "/log/span"): Example(),
     ("GET", "/log/digest"): Example(),
 }
 EXAMPLES: Final = {
-    (method, path if path.startswith(OUTSIDE) else API + path): example
+    (method, path if path == "/" or path.startswith(OUTSIDE) else API + path): example
     for (method, path), example in _EXAMPLES.items()
 }
 
@@ -117,7 +137,15 @@ async def stocked(face: Face) -> Stock:
     await face.claim()
     waiting = await face.create()
     registered = await face.post("/workers/register", {"queue_name": "mail", "hostname": "h"})
-    ids = {"dead": dead, "held": held, "waiting": waiting, "worker": registered.json["id"]}
+    entered = (await face.post("/auth/login", {"api_key": KEY}, key=None)).json
+    ids = {
+        "dead": dead,
+        "held": held,
+        "waiting": waiting,
+        "worker": registered.json["id"],
+        "token": entered["access_token"],
+        "refresh": entered["refresh_token"],
+    }
     face.stock = stock = Stock(ids)
     return stock
 
@@ -125,4 +153,6 @@ async def stocked(face: Face) -> Stock:
 async def perform(face: Face, stock: Stock, route: Route, **options: Any) -> Answer:
     """Send the endpoint's example request."""
     example = example_of(route)
+    if example.token:
+        options.setdefault("key", stock.ids["token"])
     return await face.ask(route.method, stock.path(route, example), stock.body(example), **options)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from msgspec import Struct
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 from eventlog import MemoryLog
@@ -44,7 +45,7 @@ class Answer(Struct, frozen=True):
     """A whole response."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: CIMultiDictProxy[str]
     content: bytes
 
     @property

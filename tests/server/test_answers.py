@@ -45,6 +45,7 @@ FRESH: Final[dict[str, Any]] = {
     "dependency_mode": None,
     "dependencies_met": None,
     "cancel_requested_at": None,
+    "traceparent": None,
 }
 
 
@@ -178,6 +179,7 @@ async def test_claimed_job(face: Face) -> None:
         "created_at": moment(face),
         "lease_id": claimed["lease_id"],
         "lease_expires_at": moment(face, 30),
+        "traceparent": None,
     }
     assert isinstance(claimed["lease_id"], str)
 

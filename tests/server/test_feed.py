@@ -18,7 +18,7 @@ from projections.state import State
 from server import feed
 from server.access import new_key
 from server.engine import SYSTEM
-from server.http import records
+from server.http import records, streams
 from tests.server.harness import (
     API,
     KEY,
@@ -396,7 +396,7 @@ async def test_a_long_look_says_how_far_it_has_come(
 
 
 async def test_a_slow_consumer_is_dropped(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "CONSUMER_SECS_MAX", 0.05)
+    monkeypatch.setattr(streams, "CONSUMER_SECS_MAX", 0.05)
     for _ in range(12):
         await face.create(payload="x" * 1_000_000)
     server = face.client.server.runner.server  # type: ignore[union-attr]

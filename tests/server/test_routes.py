@@ -5,10 +5,15 @@ import pytest
 from server.http.route import Route
 from server.http.routes import ROUTES
 from tests.server import examples
-from tests.server.examples import CLOSED, WITH_ID, example_of, perform, stocked
+from tests.server.examples import CLOSED, WITH_ID, Stock, example_of, perform, stocked
 from tests.server.harness import API, KEY, Answer, Face, assert_refused
 
+SCRIPT = "text/javascript; charset=utf-8"
 TEXTS = {
+    "/": "text/html; charset=utf-8",
+    "/dashboard/{file}": "text/css; charset=utf-8",
+    "/dashboard/js/{file}": SCRIPT,
+    "/dashboard/js/{folder}/{file}": SCRIPT,
     "/docs": "text/html; charset=utf-8",
     "/metrics": "text/plain; version=0.0.4; charset=utf-8",
 }
@@ -17,9 +22,9 @@ every_route = pytest.mark.parametrize("route", ROUTES, ids=examples.name)
 closed_route = pytest.mark.parametrize("route", CLOSED, ids=examples.name)
 
 
-def assert_standard(answer: Answer) -> None:
+def assert_standard(answer: Answer, caching: str = "no-store") -> None:
     assert answer.headers["X-API-Version"] == "1"
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers.getall("Cache-Control") == [caching]
     assert {name: answer.headers[name] for name in SECURITY} == SECURITY
 
 
@@ -27,14 +32,21 @@ def test_every_route_has_an_example() -> None:
     assert set(examples.EXAMPLES) == {(route.method, route.path) for route in ROUTES}
 
 
-def test_only_health_the_description_and_the_metrics_are_open() -> None:
+def test_what_is_open() -> None:
     assert {route.path for route in ROUTES if route.open} == {
+        "/",
+        "/dashboard/{file}",
+        "/dashboard/js/{file}",
+        "/dashboard/js/{folder}/{file}",
         "/health",
         "/health/live",
         "/health/ready",
         "/openapi.json",
         "/docs",
         "/metrics",
+        f"{API}/auth/login",
+        f"{API}/auth/refresh",
+        f"{API}/auth/validate",
     }
 
 
@@ -43,11 +55,13 @@ async def test_example_is_answered(face: Face, route: Route) -> None:
     stock = await stocked(face)
     answer = await perform(face, stock, route)
     assert answer.status == example_of(route).status, answer.content
-    assert_standard(answer)
+    assert_standard(answer, "no-cache" if route.tag == "dashboard" else "no-store")
     if answer.status == 204 or route.path.endswith(("/health/live", "/workers/{id}/heartbeat")):
         assert answer.content == b""
     elif route.path in TEXTS:
         assert answer.headers["Content-Type"] == TEXTS[route.path]
+    elif "/events" in route.path:
+        assert answer.headers["Content-Type"] == "text/event-stream"
     elif route.path.endswith("/log/records"):
         assert answer.headers["Content-Type"] == "application/x-ndjson"
     else:
@@ -144,8 +158,20 @@ async def test_other_spellings_of_a_good_key(face: Face, headers: dict[str, str]
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.open], ids=examples.name)
-async def test_health_needs_no_key(face: Face, route: Route) -> None:
-    assert (await face.ask("GET", route.path, key=None)).status == 200
+async def test_what_is_open_needs_no_key(face: Face, route: Route) -> None:
+    assert (await perform(face, await stocked(face), route, key=None)).status == 200
+
+
+@pytest.mark.parametrize(
+    "route", [r for r in ROUTES if r.open and r.method == "GET"], ids=examples.name
+)
+async def test_what_is_open_may_be_asked_by_head(face: Face, route: Route) -> None:
+    path = Stock({}).path(route, example_of(route))
+    found = await face.ask("GET", path, key=None)
+    asked = await face.ask("HEAD", path, key=None)
+    assert (asked.status, asked.content) == (200, b"")
+    if route.path != "/metrics":
+        assert asked.headers.get("Content-Length", "0") == str(len(found.content))
 
 
 @every_route
@@ -162,7 +188,7 @@ async def test_wrong_method(face: Face, route: Route) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v2/jobs", "/api/v1/jobs/", "/x%00"],
+    ["/x", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v2/jobs", "/api/v1/jobs/", "/x%00"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 async def test_unknown_route(face: Face, method: str, path: str) -> None:
@@ -173,7 +199,9 @@ async def test_unknown_route(face: Face, method: str, path: str) -> None:
     assert face.footprint() == before
 
 
-@pytest.mark.parametrize("route", WITH_ID, ids=examples.name)
+@pytest.mark.parametrize(
+    "route", [r for r in WITH_ID if "/events/" not in r.path], ids=examples.name
+)
 @pytest.mark.parametrize("subject", ["nobody", "%2e%2e%2fjobs", "%00", "x" * 4_000])
 async def test_unknown_id(face: Face, route: Route, subject: str) -> None:
     await stocked(face)

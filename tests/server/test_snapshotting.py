@@ -22,11 +22,12 @@ from projections.events import decode
 from projections.fold import refold
 from projections.snapshot import dump
 from projections.state import State
-from server import restore, snapshotting
+from server import snapshotting
 from server.engine import Engine
 from server.settings import Settings
 from server.snapshotting import Differs, Made, make
 from server.startup import Started, open_engine
+from spoolog import restore
 from tests.fakes import START_US
 from tools.bench.workload import an_engine, counted_clock, live_a_little
 from tools.indexes import differences

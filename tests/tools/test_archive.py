@@ -10,9 +10,9 @@ import pytest
 
 from eventlog import Reader, verify
 from projections.digest import digest
+from spoolog.folding import fold_log
 from tests.eventlog.test_kill import APPENDER
 from tests.tools.workbench import ROOT, command, finished, server, spoolog, write_story
-from tools.open import fold_log
 
 
 @pytest.fixture

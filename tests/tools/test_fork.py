@@ -10,9 +10,9 @@ import pytest
 
 from eventlog import Reader, verify
 from projections.digest import digest
+from spoolog.folding import fold_at, fold_log
+from spoolog.point import Point
 from tests.tools.workbench import ask, server, spoolog, write_story
-from tools.open import fold_at, fold_log
-from tools.options import Point
 
 
 @pytest.fixture

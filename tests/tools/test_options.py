@@ -8,9 +8,11 @@ from click.testing import CliRunner
 
 from eventlog import SyncMode
 from projections.decide import Policy
+from server.console import Console
 from server.duration import Duration
 from server.settings import Settings
-from tools.options import Point, PointType, env_name, setting_fields, settings_of, settings_options
+from spoolog.point import Point
+from tools.options import PointType, env_name, setting_fields, settings_of, settings_options
 from tools.serve import serve
 
 VALUES = {
@@ -33,6 +35,8 @@ VALUES = {
     "keep_finished_jobs": ("0", 0),
     "snapshot_records": ("5", 5),
     "snapshot_age": ("90s", Duration("90s")),
+    "past_secs": ("5.5", 5.5),
+    "past_memory_bytes": ("1000000", 1_000_000),
     "compress_log": ("true", True),
     "keep_log": ("30d", Duration("30d")),
     "strict_queue_names": ("true", True),
@@ -40,6 +44,8 @@ VALUES = {
     "auth_failures_per_min": ("0", 0),
     "pending_bytes_max": ("9", 9),
     "body_bytes_max": ("33554433", 33_554_433),
+    "console": ("json", Console.JSON),
+    "access_log": ("true", True),
     "connections_max": ("9", 9),
     "head_secs": ("1.5", 1.5),
     "idle_secs": ("1.5", 1.5),

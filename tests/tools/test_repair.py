@@ -13,7 +13,7 @@ from eventlog import LogDamaged, Reader, SnapshotStore, verify
 from projections.digest import digest
 from projections.events import decode
 from projections.fold import refold
-from server import restore
+from spoolog import restore
 from tests.tools.workbench import ROOT, server, spoolog, write_story
 
 

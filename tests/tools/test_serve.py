@@ -50,7 +50,8 @@ def test_first_start_shows_its_key_once_with_a_line_that_works(tmp_path: Path) -
         assert ask(url, "GET", "/jobs/stats", key=key)[0] == 200
         errors = finished(process, after=signal.SIGTERM)
         assert process.returncode == 0
-    assert errors.count(key) == 2  # by itself, and in the curl line
+    assert errors.count(key) == 3  # by itself, in the link to the dashboard, in the curl line
+    assert f"  {url}/#key={key}\n" in errors
     assert str(tmp_path / "api-key") in errors
     (curl,) = (line for line in errors.splitlines() if line.strip().startswith("curl "))
     words = shlex.split(curl)

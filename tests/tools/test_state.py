@@ -14,9 +14,9 @@ from projections.fold import refold
 from projections.moments import to_text
 from projections.state import State
 from server.http.views.jobs import JobDetail
+from spoolog.folding import fold_at
+from spoolog.point import Point
 from tests.tools.workbench import ask, server, spoolog, write_story
-from tools.open import fold_at
-from tools.options import Point
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from eventlog import MemoryLog
 from projections.decide import claims, jobs, settlements
 from projections.specs import Claim, Completion
 from server.engine import Engine
+from spoolog.folding import without_gc
 from tools.bench.report import Figure
 from tools.bench.workload import CALLER, QUEUE, WORKER, a_job, an_engine
-from tools.open import without_gc
 from tools.output import Advance, progress
 
 TARGET_RATIO: Final = 2.0

@@ -37,8 +37,8 @@ from server.access import new_key
 from server.app import build_app
 from server.clock import WallClock
 from server.engine import SYSTEM, Engine
+from spoolog.folding import without_gc
 from tools.bench.report import Figure
-from tools.open import without_gc
 from tools.output import Advance, progress
 
 TARGET_MS: Final = 20.0

@@ -17,10 +17,10 @@ from msgspec import Raw, json
 from projections.events import JobCreated, QueueCreated, Record, decode, encode
 from projections.fold import fold
 from projections.state import State
+from spoolog.folding import without_gc
 from tools.bench.report import Figure
 from tools.bench.workload import QUEUE, counted_clock, counted_ids
 from tools.children import running
-from tools.open import without_gc
 
 TARGET_KB_PER_JOB: Final = 1.2
 PAYLOAD_BYTES: Final = 200

@@ -7,9 +7,9 @@ from typing import Final
 
 from eventlog import Reader
 from projections.bounds import SECOND_US
+from spoolog.folding import fold_log
 from tools.bench.report import Figure
 from tools.bench.workload import write_log
-from tools.open import fold_log
 from tools.output import progress
 
 TARGET_EVENTS_PER_SECOND: Final = 120_000

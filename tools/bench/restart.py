@@ -8,12 +8,12 @@ from typing import Final
 from eventlog import Reader, SnapshotStore
 from projections.bounds import SECOND_US
 from projections.digest import digest
-from server import restore
 from server.clock import WallClock, monotonic_us
 from server.snapshotting import make
+from spoolog import restore
+from spoolog.folding import fold_log, without_gc
 from tools.bench.report import Figure
 from tools.bench.workload import write_log
-from tools.open import fold_log, without_gc
 from tools.output import Problem, progress
 
 TARGET_RATIO: Final = 0.6

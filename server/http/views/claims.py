@@ -22,6 +22,7 @@ class ClaimedJob(Struct, frozen=True):
     created_at: Time
     lease_id: str
     lease_expires_at: Time
+    traceparent: str | None
 
 
 class Claimed(Struct, frozen=True):
@@ -54,4 +55,5 @@ def claimed(entity: Job) -> ClaimedJob:
         created_at=to_text(entity.created_at),
         lease_id=entity.lease,
         lease_expires_at=to_text(entity.lease_until),
+        traceparent=entity.traceparent,
     )

@@ -71,6 +71,7 @@ class JobDetail(Struct, frozen=True):
     position: int
     dependencies_met: bool | None
     cancel_requested_at: Time | None
+    traceparent: str | None
     workflow_id: None = None
     dependency_mode: None = None
 
@@ -152,6 +153,7 @@ def job(entity: Job) -> JobDetail:
         position=entity.position,
         dependencies_met=None if entity.parent is None else not entity.blocked,
         cancel_requested_at=to_text_or_none(entity.cancel_requested_at),
+        traceparent=entity.traceparent,
     )
 
 

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from eventlog import SyncMode
+from server.http.views.times import Time
 
 
 class Health(Struct, frozen=True):
@@ -48,6 +49,26 @@ class StateDigest(Struct, frozen=True):
 
     position: int
     digest: str
+
+
+class LogMark(Struct, frozen=True):
+    """A record's position, and when it was written."""
+
+    position: int
+    at: Time
+
+
+class LogSpan(Struct, frozen=True):
+    """Answer to GET /log/span: from where to where the log goes, and marks in between.
+
+    `marks` begin with the first record; a log in memory has none. `last` is the last position.
+    """
+
+    first: int
+    last: int
+    first_at: Time | None
+    last_at: Time | None
+    marks: list[LogMark]
 
 
 class ErrorDetail(Struct, frozen=True):

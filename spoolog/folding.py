@@ -1,9 +1,10 @@
-"""The offline twin of ``server.startup``: a data directory, read only, folded up to a point.
+"""A data directory, read only, folded up to a point: the offline twin of ``server.startup``.
 
 May run beside a live server. Nothing is locked, created or changed, and nothing is printed.
 """
 
 import gc
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -16,10 +17,9 @@ from eventlog.walker import Walker
 from projections.events import decode
 from projections.fold import refold
 from projections.state import State
-from server import restore
-from server.clock import monotonic_us
-from tools.lines import Wanted
-from tools.options import Point
+from spoolog import restore
+from spoolog.point import Point
+from spoolog.select import Wanted
 
 
 class Folded(Struct, frozen=True):
@@ -95,7 +95,7 @@ def fold_log(
         LogExpired: no snapshot tells what the expired records came to, or only behind `until`.
 
     """
-    began_us = monotonic_us()
+    began_us = _monotonic_us()
     state = _beginning_state(reader)
     if until is not None and state.position and not _reaches(until, state):
         raise LogExpired(reader.first)
@@ -114,7 +114,7 @@ def fold_at(
         LogExpired: the records that lead there have expired, and no snapshot tells of them.
 
     """
-    began_us = monotonic_us()
+    began_us = _monotonic_us()
     nearest = _nearest(reader, until)
     folded = _fold_on(reader, nearest.state, began_us, until, progress)
     return structs.replace(folded, passed_over=tuple(nearest.passed_over))
@@ -163,13 +163,13 @@ def _fold_on(
             for position, body in batch:
                 record = decode(position, body)
                 if until is not None and not until.includes(position, record.at):
-                    return Folded(state, began_at, events, monotonic_us() - began_us, None)
+                    return Folded(state, began_at, events, _monotonic_us() - began_us, None)
                 refold(state, record)
                 events += len(record.events)
             if progress is not None:
                 progress(state.position)
     torn = None if walker.segment is None else Recovery.of(walker.segment.path, walker.torn)
-    return Folded(state, began_at, events, monotonic_us() - began_us, torn)
+    return Folded(state, began_at, events, _monotonic_us() - began_us, torn)
 
 
 def _beginning_state(reader: Reader) -> State:
@@ -198,3 +198,7 @@ def _with_stops(
         stops[position](state)
     while batch := walker.next():
         yield batch
+
+
+def _monotonic_us() -> int:
+    return time.monotonic_ns() // 1_000

@@ -1,0 +1,19 @@
+/** A text, such as an id, with a button that copies it. */
+
+import { h } from "../dom.js";
+import { toast } from "./toast.js";
+
+/** Show `text` (or `shown` in its place) with a button that copies `text`. */
+export function copyable(text, shown = text) {
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      toast("Copied");
+    } catch {
+      toast("The browser does not allow copying here");
+    }
+  };
+  return h("span", { class: "copyable" },
+    h("code", { title: text }, shown),
+    h("button", { type: "button", class: "quiet small", "aria-label": `Copy ${text}`, on: { click: copy } }, "Copy"));
+}

@@ -1,0 +1,43 @@
+"""The key that signs checkpoints: where it is kept, and that it is made when it is first needed.
+
+What a key looks like stands in ``eventlog.checkpoint``. Whoever has it can sign any past for this
+log, so it may be kept away from the data directory.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from eventlog.checkpoint import Signer, parse_signer
+from eventlog.copy import put
+from eventlog.disk import OsDisk
+from eventlog.errors import CheckpointRefused
+from server import ids
+
+SIGNING_KEY_FILE: Final = "checkpoint-key"
+
+
+class Key(Struct, frozen=True):
+    """A key, and whether it was made just now."""
+
+    signer: Signer
+    path: Path
+    made: bool
+
+
+def signing_key(path: Path, name: str) -> Key:
+    """Read the key of a log, or make it and keep it there (mode 0600).
+
+    Raises:
+        CheckpointRefused: what stands there is no key, or the key of another log.
+
+    """
+    if not path.exists():
+        signer = Signer(name, ids.signing_seed())
+        put(OsDisk(), path, [signer.text.encode() + b"\n"], private=True)
+        return Key(signer, path, made=True)
+    signer = parse_signer(path.read_text(encoding="utf-8"))
+    if signer.verifier.name != name:
+        raise CheckpointRefused(f"{path} is the key of {signer.verifier.name}, not of {name}")
+    return Key(signer, path, made=False)
