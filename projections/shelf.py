@@ -57,6 +57,7 @@ class Shelf:
         "_newest_minute",
         "_oldest",
         "_pending",
+        "_processing",
         "_ready_since",
         "_scheduled",
         "by_status",
@@ -69,6 +70,7 @@ class Shelf:
         self.by_status: dict[Status, dict[int, Job]] = {status: {} for status in Status}
         self._pending = self.by_status[_PENDING]
         self._scheduled = self.by_status[_SCHEDULED]
+        self._processing = self.by_status[Status.PROCESSING]
         self.minutes: dict[int, Outcomes] = {}
         self._hours: dict[int, Outcomes] = {}
         self._newest_minute = 0
@@ -114,6 +116,10 @@ class Shelf:
     def count(self, status: Status) -> int:
         """How many jobs are in this status."""
         return len(self.by_status[status])
+
+    def level(self) -> tuple[int, int]:
+        """How many jobs are pending, and how many processing."""
+        return len(self._pending), len(self._processing)
 
     def oldest_waiting(self) -> Job | None:
         """Give the job that was created first among those not yet started."""
