@@ -43,7 +43,7 @@ class Stock(Struct, frozen=True):
         return filled.replace("{name}", "mail") + example.query
 
 
-OUTSIDE: Final = ("/dashboard", "/health", "/openapi.json", "/docs", "/metrics")
+OUTSIDE: Final = ("/dashboard/", "/health", "/openapi.json", "/docs", "/metrics")
 _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/"): Example(),
     ("GET", "/dashboard/{file}"): Example(),
