@@ -17,6 +17,7 @@ from projections.lifecycle import Status
 from projections.queries.freetext import FreeText
 from projections.queries.grams import PIECE, Grams
 from projections.queries.vectors import Mask, Numbers, column, taken
+from projections.queries.wording import Wording
 from projections.specs import JobFilter
 from projections.state import State
 
@@ -24,9 +25,9 @@ Visible = Callable[[str], bool]
 
 _STATUSES: Final = {status.value: status for status in Status}
 _BYTES_PER_PART: Final = 4_000_000
-"""Of payloads, read without letting others in."""
+"""Of texts, read without letting others in."""
 _JOBS_PER_PART: Final = 4_096
-"""So many payloads at most, however small."""
+"""So many jobs at most, however small."""
 _MANY: Final = 10_000
 """From so many jobs on, a tag is looked for in every chunk, rather than its chunks listed."""
 
@@ -54,15 +55,16 @@ class Filter:
         self._kind = None if wanted.job_type is None else columns.kinds.number(wanted.job_type)
         self._tagged = None if wanted.tag is None else state.tags.get((org, wanted.tag))
         self._text = None if wanted.q is None else FreeText(state, wanted.q)
-        self._needle = None if wanted.contains is None else wanted.contains.encode()
+        self._wording = Wording.of(wanted)
+        self._needle = None if self._wording is None else self._wording.needle
         self._is_sieved = self._needle is not None and len(self._needle) >= PIECE
         self.worked = False
-        """Whether `next` has read payloads, or noted what they are made of."""
+        """Whether `next` has read texts, or noted what they are made of."""
         self._unread: list[int] = []  # taken from the end; numbers, since rows move in a packing
 
     @property
     def is_reading(self) -> bool:
-        """Whether payloads of the last chunk are still to be read."""
+        """Whether texts of the last chunk are still to be read."""
         return bool(self._unread)
 
     def is_costly(self, number: int) -> bool:
@@ -125,14 +127,14 @@ class Filter:
         return True
 
     def begin_reading(self, chunk: Chunk, rows: Numbers, *, descending: bool) -> None:
-        """Set rows aside whose payloads decide; those that come first are read first."""
+        """Set rows aside whose texts decide; those that come first are read first."""
         if self._needle is not None and isinstance(chunk.grams, Grams) and chunk.grams.done:
             rows = chunk.grams.passing(rows, self._needle) if self._is_sieved else rows
         seqs = seqs_of(chunk, rows)
         self._unread = (seqs if descending else seqs[::-1]).tolist()
 
-    def read(self, needle: bytes) -> tuple[Chunk, Numbers] | None:
-        """Read some of the payloads set aside; give the rows that match, in order of creation."""
+    def read(self, wording: Wording) -> tuple[Chunk, Numbers] | None:
+        """Read some of the jobs set aside; give the rows that match, in order of creation."""
         chunk = self._state.columns.chunks.get(self._unread[-1] >> CHUNK_BITS)
         if chunk is None:
             self._unread = []
@@ -146,10 +148,10 @@ class Filter:
             job = None if row is None else jobs[row]
             if row is None or job is None:
                 continue  # removed since it was set aside
-            payload = bytes(job.payload)
-            if needle in payload:
+            matches, cost = wording.judge(job)
+            if matches:
                 found.append(row)
-            read += len(payload)
+            read += cost
             if read >= _BYTES_PER_PART:
                 count = done
                 break
@@ -164,11 +166,11 @@ class Filter:
                 self.worked = True
                 return None
             found = self.rows(chunks.pop())
-            if self._needle is None or found is None:
+            if self._wording is None or found is None:
                 return found
             self.begin_reading(*found, descending=descending)
         self.worked = bool(self._unread)
-        return self.read(self._needle) if self._needle is not None and self._unread else None
+        return self.read(self._wording) if self._wording is not None and self._unread else None
 
     def job(self, seq: int) -> Job | None:
         """Give a job that was found, if it is still there and in one of the statuses asked for."""

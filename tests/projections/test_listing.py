@@ -17,6 +17,7 @@ from projections.decide import jobs as jobs_commands
 from projections.decide.actions import Action, apply
 from projections.queries import grams, search
 from projections.queries import jobs as queries
+from projections.signature import signature
 from projections.specs import JobFilter, Verb
 from projections.state import State
 from tests.build import Bench, a_caller, a_job
@@ -26,6 +27,7 @@ from tools.indexes import differences
 QUEUES = ("mail", "Video.HD", "abc")
 KINDS = ("", "send", "RESIZE", "5a")
 WORDS = ("red", "blue")
+ERRORS = ("Timed out after 30 s", "timed out after 5 s", "é <n> at /srv/x", " ", "<n>")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,6 +76,8 @@ restrictions: dict[str, st.SearchStrategy[Any]] = {
     "q": st.sampled_from(["VIDEO", "a", "5", "5a", "0000", "esi", "-", "00000000-0000-"]),
     "job_type": st.sampled_from(["send", "none"]),
     "contains": st.sampled_from(['"n":1', '"n":', "é", "zz"]),
+    "error": st.sampled_from(["TIMED", "é", "no", "Lease"]),
+    "error_signature": st.sampled_from([*map(signature, ERRORS), "none such"]),
     "created_after": st.integers(0, 30).map(lambda secs: START_US + secs * 10**6),
     "created_before": st.integers(0, 60).map(lambda secs: START_US + secs * 10**6),
 }
@@ -123,7 +127,10 @@ def populated(moves: list[tuple[str, int]]) -> Bench:
             bench.tick(1 + chance % 5)
         elif running := [job for job in live if job.status == "processing"]:
             job = running[chance % len(running)]
-            bench.complete(job) if what == "complete" else bench.fail(job)
+            if what == "complete":
+                bench.complete(job)
+            else:
+                bench.fail(job, error=ERRORS[chance % 5])
     return bench
 
 
@@ -195,6 +202,23 @@ def test_long_payloads_are_read_a_few_at_a_time() -> None:
     while not search_.step():
         slices += 1
     assert slices >= 6
+
+
+def test_kinds_of_error_are_told_apart_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    for number in range(64):
+        bench.create(a_job(max_retries=0))
+        (job,) = bench.claim()
+        bench.fail(job, error=f"host {number} is {'down' if number % 2 else 'up'}")
+    monkeypatch.setattr(search, "_JOBS_PER_PART", 8)
+    kind = queries.Search(
+        bench.state, "default", JobFilter(error_signature="host <n> is down"), everything
+    )
+    slices = 1
+    while not kind.step():
+        slices += 1
+    assert slices >= 32  # a signature costs more than a part may
+    assert len(kind.page().jobs) == 32
 
 
 def test_the_sieve_lets_everything_through_that_holds_the_text_and_little_else() -> None:
