@@ -15,6 +15,7 @@ from projections import columns
 from projections.columns import Columns, id_key
 from projections.decide import jobs as jobs_commands
 from projections.decide.actions import Action, apply
+from projections.numbered import Numbered
 from projections.queries import grams, search
 from projections.queries import jobs as queries
 from projections.signature import signature
@@ -221,6 +222,25 @@ def test_kinds_of_error_are_told_apart_a_few_at_a_time(monkeypatch: pytest.Monke
     assert len(kind.page().jobs) == 32
 
 
+def test_what_was_noted_of_an_error_goes_with_it() -> None:
+    bench = Bench()
+    job = bench.create(a_job(max_retries=0))
+
+    def found(kind: str) -> int:
+        wanted = JobFilter(error_signature=kind)
+        return len(queries.find(bench.state, "default", wanted, everything).jobs)
+
+    bench.claim()
+    bench.fail(job, error="one 1")
+    assert (found("one <n>"), found("other <n>")) == (1, 0)
+    bench.do(jobs_commands.retry, job.id)
+    assert (found("one <n>"), found("other <n>")) == (0, 0)
+    bench.claim()
+    bench.fail(job, error="other 2")
+    for _ in range(2):
+        assert (found("one <n>"), found("other <n>")) == (0, 1)
+
+
 def test_the_sieve_lets_everything_through_that_holds_the_text_and_little_else() -> None:
     bench = Bench()
     for number in range(64):
@@ -306,7 +326,7 @@ def test_the_newest_chunk_is_given_back_when_the_next_begins_and_all_its_jobs_ar
 
 
 def test_the_number_of_a_text_nobody_uses_is_given_out_again() -> None:
-    numbered = columns.Numbered()
+    numbered = Numbered()
     first = numbered.take("one")
     assert numbered.take("one") == first
     other = numbered.take("two")

@@ -226,7 +226,9 @@ def _life(number: int, made: JobCreated) -> Iterator[Event]:
             yield JobCompleted(job=made.job, worker="w", result=Raw(b"1"))
         case 10 | 11:
             yield claimed
-            yield JobFailed(job=made.job, worker="w", error=f"job {number} timed out", retry_at=_FAR_US)
+            yield JobFailed(
+                job=made.job, worker="w", error=f"job {number} timed out", retry_at=_FAR_US
+            )
         case 12:
             yield claimed
             yield JobFailed(job=made.job, worker="w", error=f"no such user: {number}")
@@ -285,7 +287,9 @@ def _questions(engine: Engine) -> list[Asked]:
     plain["an error of some"] = "error=such+user"
     plain["an error that is nowhere"] = "error=nothing+such"
     plain["a kind of error"] = "error_signature=job+%3Cn%3E+timed+out"
-    plain["a kind of error, by priority"] = "error_signature=no+such+user:+%3Cn%3E&order_by=priority"
+    plain["a kind of error, by priority"] = (
+        "error_signature=no+such+user:+%3Cn%3E&order_by=priority"
+    )
     plain["by priority, far down"] = f"order_by=priority&offset={total // 2}"
     return [
         *(Asked(name, query, first=True) for name, query in first.items()),
