@@ -167,7 +167,7 @@ class Filter:
                 self.worked = True
                 return None
             found = self.rows(chunks.pop())
-            if self._wording is None or found is None:
+            if self._wording is None or found is None or self._wording.is_known(*found):
                 return found
             self.begin_reading(*found, descending=descending)
         self.worked = bool(self._unread)

@@ -12,7 +12,7 @@ from typing import Final
 
 from projections.columns import Chunk
 from projections.entities import Job
-from projections.queries.vectors import Mask, column
+from projections.queries.vectors import Mask, Numbers, column
 from projections.signature import NO_TEXT, signature
 from projections.specs import JobFilter
 
@@ -44,6 +44,12 @@ class Wording:
         if self._kind is not None and chunk.error_kinds:
             kinds = column(chunk.error_kinds)
             mask &= (kinds == self._kind) | (kinds == 0)
+
+    def is_known(self, chunk: Chunk, rows: Numbers) -> bool:
+        """Whether all of these rows match, as was noted when they were last read."""
+        if self._kind is None or self._error is not None or self.needle is not None:
+            return False
+        return bool(chunk.error_kinds) and bool(column(chunk.error_kinds)[rows].all())
 
     def judge(self, job: Job, chunk: Chunk, row: int) -> tuple[bool, int]:
         """Tell whether a job matches, and what that cost, in bytes of payload."""
