@@ -11,12 +11,12 @@ from tests.server import examples
 from tests.server.examples import example_of, perform, stocked
 from tests.server.harness import ME, Answer, Face, background, turns, until
 
-# health tells of nothing but the durable position, metrics name no job, events begin with the health;
-# all must answer beside a stuck disk
+# health tells of nothing but the durable position, metrics name no job, events begin with the health,
+# and all must answer beside a stuck disk; the dashboard's files are the same for everyone
 TELL_NOTHING = {
     *("/health", "/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"),
     f"{API}/events",
-}
+} | {route.path for route in ROUTES if route.tag == "dashboard"}
 
 # refused requests: method, path, body, status; {held} and {waiting} as in the examples
 REFUSED = [

@@ -39,7 +39,7 @@ export function percent(share) {
   return isMissing(share) ? NOTHING : `${ONE_PLACE.format(share * 100)} %`;
 }
 
-/** Seconds in their two largest units: 3725 → 1 h 2 min. */
+/** Seconds in their largest unit, and the next below ten of it: 3725 → 1 h 2 min, 45000 → 12 h. */
 export function duration(secs) {
   if (isMissing(secs)) return NOTHING;
   if (secs < 1) return secs <= 0 ? "0 s" : millis(secs * 1_000);
@@ -48,7 +48,7 @@ export function duration(secs) {
   const [unit, length] = UNITS[first];
   const whole = Math.floor(secs / length);
   const next = UNITS[first + 1];
-  const rest = next ? Math.floor((secs - whole * length) / next[1]) : 0;
+  const rest = next && whole < 10 ? Math.floor((secs - whole * length) / next[1]) : 0;
   return rest > 0 ? `${WHOLE.format(whole)} ${unit} ${rest} ${next[0]}` : `${WHOLE.format(whole)} ${unit}`;
 }
 
