@@ -1,0 +1,296 @@
+"""What a log tells of each job's life, as far as it was not the server's own decision.
+
+The events go by once, oldest first. Payloads and results are left out. When a job has ended its life
+is handed on, so only the lives of jobs that are still there are held.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from typing import Any, Final
+
+from msgspec import UNSET, Raw, Struct, field
+from msgspec.structs import replace
+
+from projections import events
+from projections.decide.dependants import PARENT_DELETED, PARENT_FAILED
+from projections.events import Event, JobCreated, Record
+from projections.lifecycle import FINISHED, TERMINAL, Status
+from projections.whatif import Fate, Outcome, ended_as
+
+INDEX_BITS: Final = 24
+_NULL: Final = Raw(b"null")
+_OF_A_PARENT: Final = frozenset({PARENT_FAILED, PARENT_DELETED})
+
+
+class How(Enum):
+    """How an attempt ended."""
+
+    COMPLETED = auto()
+    FAILED = auto()
+    EXPIRED = auto()
+    RELEASED = auto()
+
+
+class Told(Enum):
+    """What somebody did to a job, or what became of a parent whose own life is not known."""
+
+    STOP = auto()
+    RETRY = auto()
+    RETRY_AFRESH = auto()
+    PURGE = auto()
+    DELETE = auto()
+    RETIRE = auto()
+    UNBLOCK = auto()
+    GIVE_UP = auto()
+
+
+class Attempt(Struct, gc=False):
+    """One attempt. Times count from the claim; `delay_us` lies before it, from when it was ready.
+
+    `rank` and `end_rank` order what happens at one moment. `beats` are the heartbeats: when, until
+    when the lease ran from then on, rank. `backoff_us` was waited behind it, after `retries` others.
+    """
+
+    delay_us: int
+    lease_us: int
+    worker: str
+    lease: str
+    rank: int
+    how: How | None = None
+    length_us: int = 0
+    end_rank: int = 0
+    backoff_us: int | None = None
+    retries: int = 0
+    beats: list[tuple[int, int, int]] | None = None
+
+
+class Life(Struct):
+    """One job. `linked` when its parent's life is known too; `odd` when something is not understood.
+
+    The fields from `status` on say how it stands as the events go by.
+    """
+
+    created: JobCreated
+    created_at: int
+    rank: int
+    linked: bool = False
+    odd: bool = False
+    attempts: list[Attempt] = field(default_factory=list)
+    inputs: list[tuple[int, int, Told]] = field(default_factory=list)
+    expiry_late_us: int = 0
+    expiry_rank: int = 0
+    open_wait_us: int = 0
+    status: Status = Status.PENDING
+    ended_at: int | None = None
+    deleted: bool = False
+    retries: int = 0
+    blocked: bool = False
+    due_at: int | None = None
+    ready_at: int | None = None
+    waiting_since: int = 0
+    claimed_at: int = 0
+    backoff_us: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing that follows can change its outcome."""
+        return self.deleted or self.status in FINISHED
+
+    def fate(self) -> Fate:
+        """Give what it came to."""
+        outcome = ended_as(self.status)
+        if outcome is None:
+            outcome = Outcome.DELETED if self.deleted else Outcome.OPEN
+        return Fate(outcome, len(self.attempts), self.ended_at, self.backoff_us)
+
+
+def begun(event: JobCreated, at: int, rank: int) -> Life:
+    """Give the life of a job that was created now, without its documents."""
+    slim = replace(event, payload=_NULL, tags=UNSET, idempotency_key=None, completion_webhook=None)
+    scheduled = event.due_at is not None
+    life = Life(slim, at, rank, blocked=event.blocked, due_at=event.due_at, waiting_since=at)
+    life.status = Status.SCHEDULED if scheduled else Status.PENDING
+    if not scheduled and not event.blocked:
+        life.ready_at = at
+    return life
+
+
+def told(life: Life, event: Event, record: Record, index: int) -> None:
+    """Take in one event of the job."""
+    handler = _HANDLERS.get(type(event))
+    if handler is None:
+        life.odd = True
+    elif not life.odd:
+        handler(life, event, record, rank_of(record, index))
+
+
+def rank_of(record: Record, index: int) -> int:
+    """Give a number that orders all events of a log."""
+    return (record.position << INDEX_BITS) + index
+
+
+def _on_due(life: Life, event: events.JobDue, record: Record, rank: int) -> None:
+    # The moment is the one it waited for, not when the server came to it.
+    due_at, life.due_at = life.due_at, None
+    life.status = Status.PENDING
+    if not life.blocked:
+        life.ready_at = due_at
+
+
+def _on_unblocked(life: Life, event: events.JobUnblocked, record: Record, rank: int) -> None:
+    life.blocked = False
+    if life.due_at is None:
+        life.ready_at = record.at
+    if not life.linked:
+        life.inputs.append((record.at, rank, Told.UNBLOCK))
+
+
+def _on_claimed(life: Life, event: events.JobClaimed, record: Record, rank: int) -> None:
+    assert life.ready_at is not None
+    life.attempts.append(
+        Attempt(
+            delay_us=record.at - life.ready_at,
+            lease_us=event.lease_until - record.at,
+            worker=event.worker,
+            lease=event.lease,
+            rank=rank,
+            retries=life.retries,
+        )
+    )
+    life.status = Status.PROCESSING
+    life.claimed_at = record.at
+    life.ready_at = None
+
+
+def _on_extended(life: Life, event: events.JobLeaseExtended, record: Record, rank: int) -> None:
+    attempt = life.attempts[-1]
+    beat = (record.at - life.claimed_at, event.lease_until - life.claimed_at, rank)
+    attempt.beats = [*(attempt.beats or ()), beat]
+
+
+def _on_completed(life: Life, event: events.JobCompleted, record: Record, rank: int) -> None:
+    _end(life, How.COMPLETED, record, rank)
+    _finish(life, Status.COMPLETED, record)
+
+
+def _on_failed(life: Life, event: events.JobFailed, record: Record, rank: int) -> None:
+    attempt = _end(life, How.FAILED, record, rank)
+    if event.cancelled:
+        _finish(life, Status.CANCELLED, record)
+    elif event.retry_at is None:
+        _finish(life, Status.DEADLETTER, record)
+    else:
+        attempt.backoff_us = event.retry_at - record.at
+        life.backoff_us += attempt.backoff_us
+        life.retries += 1
+        life.due_at = event.retry_at
+        _wait(life, record)
+
+
+def _on_lease_expired(life: Life, event: events.JobLeaseExpired, record: Record, rank: int) -> None:
+    _end(life, How.EXPIRED, record, rank)
+    if event.cancelled:
+        _finish(life, Status.CANCELLED, record)
+    elif event.deadletter:
+        _finish(life, Status.DEADLETTER, record)
+    else:
+        life.retries += 1
+        life.ready_at = record.at
+        _wait(life, record)
+
+
+def _on_released(life: Life, event: events.JobReleased, record: Record, rank: int) -> None:
+    _end(life, How.RELEASED, record, rank)
+    life.ready_at = record.at
+    _wait(life, record)
+
+
+def _on_expired(life: Life, event: events.JobExpired, record: Record, rank: int) -> None:
+    assert life.created.expires_at is not None
+    life.expiry_late_us = record.at - max(life.created.expires_at, life.waiting_since)
+    life.expiry_rank = rank
+    _finish(life, Status.CANCELLED, record)
+
+
+def _on_cancelled(life: Life, event: events.JobCancelled, record: Record, rank: int) -> None:
+    if event.error not in _OF_A_PARENT:
+        life.inputs.append((record.at, rank, Told.STOP))
+    elif not life.linked:
+        life.inputs.append((record.at, rank, Told.GIVE_UP))
+    _finish(life, Status.CANCELLED, record)
+
+
+def _on_stopped(life: Life, event: events.JobCancelRequested, record: Record, rank: int) -> None:
+    life.inputs.append((record.at, rank, Told.STOP))
+
+
+def _on_retried(life: Life, event: events.JobRetried, record: Record, rank: int) -> None:
+    afresh = event.retry_count == 0
+    life.inputs.append((record.at, rank, Told.RETRY_AFRESH if afresh else Told.RETRY))
+    life.retries = event.retry_count
+    life.ended_at = None
+    life.ready_at = record.at
+    _wait(life, record)
+
+
+def _on_deleted(life: Life, event: events.JobDeleted, record: Record, rank: int) -> None:
+    purged = any(isinstance(one, events.BulkApplied) for one in record.events)
+    life.inputs.append((record.at, rank, Told.PURGE if purged else Told.DELETE))
+    if life.status not in TERMINAL:
+        _stop_waiting(life, record)
+        life.ended_at = record.at
+    life.deleted = True
+
+
+def _on_retired(life: Life, event: events.JobRetired, record: Record, rank: int) -> None:
+    life.inputs.append((record.at, rank, Told.RETIRE))
+    life.deleted = True
+
+
+def _on_nothing(life: Life, event: Event, record: Record, rank: int) -> None:
+    """Take in what decides nothing here: priorities order jobs, and refusals change none."""
+
+
+def _end(life: Life, how: How, record: Record, rank: int) -> Attempt:
+    attempt = life.attempts[-1]
+    attempt.how = how
+    attempt.length_us = record.at - life.claimed_at
+    attempt.end_rank = rank
+    return attempt
+
+
+def _wait(life: Life, record: Record) -> None:
+    life.status = Status.PENDING
+    life.waiting_since = record.at
+
+
+def _finish(life: Life, status: Status, record: Record) -> None:
+    _stop_waiting(life, record)
+    life.status = status
+    life.ended_at = record.at
+
+
+def _stop_waiting(life: Life, record: Record) -> None:
+    """Remember how long it was ready and not claimed: the next claim came no sooner than that."""
+    life.open_wait_us = 0 if life.ready_at is None else record.at - life.ready_at
+    life.ready_at = life.due_at = None
+
+
+_HANDLERS: Final[Mapping[type, Callable[[Life, Any, Record, int], None]]] = {
+    events.JobDue: _on_due,
+    events.JobUnblocked: _on_unblocked,
+    events.JobClaimed: _on_claimed,
+    events.JobLeaseExtended: _on_extended,
+    events.JobCompleted: _on_completed,
+    events.JobFailed: _on_failed,
+    events.JobLeaseExpired: _on_lease_expired,
+    events.JobReleased: _on_released,
+    events.JobExpired: _on_expired,
+    events.JobCancelled: _on_cancelled,
+    events.JobCancelRequested: _on_stopped,
+    events.JobRetried: _on_retried,
+    events.JobDeleted: _on_deleted,
+    events.JobRetired: _on_retired,
+    events.JobPriorityChanged: _on_nothing,
+    events.JobSettlementRefused: _on_nothing,
+}
