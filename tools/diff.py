@@ -120,12 +120,8 @@ def _show(found: Difference) -> None:
 
 
 def _of_queue(one: InQueue) -> list[str]:
-    """Give each status as it was, as it is, and the difference where there is one."""
-    cells = [one.name]
-    for status, change in _delta(one).items():
-        after = f"{one.after[status]:,}"
-        cells.append(f"{one.before[status]:,} → {after} ({change:+,})" if change else after)
-    return cells
+    counts = (output.change(one.before[status], after) for status, after in one.after.items())
+    return [one.name, *counts]
 
 
 def _lines(one: Changed) -> Iterator[tuple[object, ...]]:

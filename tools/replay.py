@@ -1,7 +1,7 @@
 """``spoolog replay``: fold the log, and what a folded log can be asked.
 
 Which question is asked, and which options go with it; each has a module of its own: ``tools.refold``,
-``tools.step``, ``tools.diff``.
+``tools.step``, ``tools.diff``, ``tools.whatif``.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from tools import diff, output, refold, step
+from tools import diff, output, refold, step, whatif
 from tools.options import PointType, data_dir_option, env_name, json_option
 
 _FOLD: Final = "fold"
@@ -18,6 +18,7 @@ _TAKES: Final[Mapping[str, frozenset[str]]] = {
     _FOLD: frozenset({"until", "at", "from_snapshot", "check", "url", "api_key"}),
     "step": frozenset({"job", "queue", "start", "until"}),
     "between": frozenset({"queue", "limit"}),
+    "what_if": frozenset({"queue", "start", "until", "limit"}),
 }
 """The questions, by the name of the option that asks them, and the other options that each takes."""
 
@@ -41,15 +42,20 @@ _TAKES: Final[Mapping[str, frozenset[str]]] = {
     metavar="A B",
     help="Tell what is different at B, compared with A; each a position or a time.",
 )
-@click.option("--from", "start", type=PointType(), help="With --step: begin there.")
+@click.option(
+    "--what-if",
+    metavar="NAME=VALUE,…",
+    help=f"Decide the recorded work anew under other rules: {', '.join(whatif.ASKABLE)}.",
+)
+@click.option("--from", "start", type=PointType(), help="With --step or --what-if: begin there.")
 @click.option("--job", help="With --step: this job.")
-@click.option("--queue", help="With --step or --diff: this queue only.")
+@click.option("--queue", help="With --step, --diff or --what-if: this queue only.")
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
     default=diff.LISTED_DEFAULT,
     show_default=True,
-    help="With --diff: list so many jobs; the counts are of all.",
+    help="With --diff or --what-if: list so many jobs; the counts are of all.",
 )
 @json_option
 def replay(**given: Any) -> None:
@@ -60,7 +66,8 @@ def replay(**given: Any) -> None:
     its own position. Exit 1 when anything differs.
 
     With --step, each record that tells of a job or a queue is shown with what it changed. With
-    --diff, what is different between two points.
+    --diff, what is different between two points. With --what-if, what the recorded work would have
+    come to under other retry rules: a model, which says what it does not know.
     """
     data_dir, as_json = given["data_dir"], given["as_json"]
     queue, limit = given["queue"], given["limit"]
@@ -70,6 +77,16 @@ def replay(**given: Any) -> None:
             step.tell(data_dir, given["job"], queue, start, until, as_json=as_json)
         case "between":
             diff.tell(data_dir, given["between"], queue, limit, as_json=as_json)
+        case "what_if":
+            whatif.tell(
+                data_dir,
+                given["what_if"],
+                queue,
+                start=start,
+                until=until,
+                limit=limit,
+                as_json=as_json,
+            )
         case _:
             refold.tell(
                 data_dir,

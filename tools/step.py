@@ -63,17 +63,9 @@ def _steps(
     reader: Reader, subject: OneJob | OneQueue, start: Point | None, until: Point | None
 ) -> Iterator[Step]:
     state = fold_at(
-        reader, Point(position=reader.first - 1) if start is None else before(start)
+        reader, Point(position=reader.first - 1) if start is None else start.just_before()
     ).state
     return steps(state, onward(reader, state.position, until), subject)
-
-
-def before(start: Point) -> Point:
-    """Give the last point before a point."""
-    if start.position is not None:
-        return Point(position=max(start.position - 1, 0))
-    assert start.at_us is not None
-    return Point(at_us=start.at_us - 1)
 
 
 def paced(found: Iterator[Step], ask: Callable[[], str]) -> Iterator[Step]:

@@ -133,6 +133,10 @@ class Comparison:
             differing = {job_id for job_id, life in lives.items() if not life.deleted}
         self._keep(family, differing)
 
+    def worth(self, lives: dict[str, Life]) -> bool:
+        """Whether living them again can come to anything else than the record."""
+        return any(life.ruled for life in lives.values())
+
     def _asked(self, one: Judged) -> bool:
         return self._queue in {None, one.queue} or one.recorded != one.what_if
 
@@ -143,8 +147,8 @@ class Comparison:
 
     def _fates(self, lives: dict[str, Life]) -> Iterator[Judged]:
         odd = any(life.odd for life in lives.values())
-        fates = {}
-        if not odd:
+        fates: dict[str, tuple[Fate, int]] = {}
+        if not odd and self.worth(lives):
             fates = Rerun(lives.values(), self._change_of, self._own_at, self._at).fates()
         for job_id, life in lives.items():
             recorded = life.fate()

@@ -31,6 +31,9 @@ class How(Enum):
     RELEASED = auto()
 
 
+_WRONG: Final = frozenset({How.FAILED, How.EXPIRED})
+
+
 class Told(Enum):
     """What somebody did to a job, or what became of a parent whose own life is not known."""
 
@@ -95,6 +98,11 @@ class Life(Struct):
     def over(self) -> bool:
         """Whether nothing that follows can change its outcome."""
         return self.deleted or self.status in FINISHED
+
+    @property
+    def ruled(self) -> bool:
+        """Whether a rule that can be asked about had a say in it: an attempt went wrong."""
+        return any(attempt.how in _WRONG for attempt in self.attempts)
 
     def fate(self) -> Fate:
         """Give what it came to."""

@@ -8,6 +8,7 @@ from projections.events import JobCreated
 from projections.lifecycle import TERMINAL
 from projections.whatif import Change, Outcome
 from projections.whatif.comparison import Comparison, Judged
+from projections.whatif.lives import Life
 from tests.projections.storm import Storm
 
 UNTOUCHED = [Change(), Change(retry_base_secs=10, retry_cap_secs=40)]
@@ -20,8 +21,20 @@ OTHERS = [
 ]
 
 
-def compared(records: list[Any], change: Change, queue: str | None = None) -> dict[str, Judged]:
-    comparison = Comparison(change, queue)
+class Thorough(Comparison):
+    """Lives every job again, those too in which no rule had a say."""
+
+    def worth(self, lives: dict[str, Life]) -> bool:
+        return True
+
+
+def compared(
+    records: list[Any],
+    change: Change,
+    queue: str | None = None,
+    kind: type[Comparison] = Comparison,
+) -> dict[str, Judged]:
+    comparison = kind(change, queue)
     judged = [one for record in records for one in comparison.take(record)]
     judged += comparison.rest()
     by_job = {one.job: one for one in judged}
@@ -39,7 +52,7 @@ class WhatIfStorm(Storm):
             if isinstance(event, JobCreated)
         }
         for change in UNTOUCHED:
-            found = compared(records, change)
+            found = compared(records, change, kind=Thorough)
             assert set(found) == created
             for one in found.values():
                 assert one.what_if == one.recorded, change
@@ -51,7 +64,9 @@ class WhatIfStorm(Storm):
             else:
                 assert (fate.outcome, fate.ended_at) == (Outcome.OPEN, None)
         for change in OTHERS:
-            assert set(compared(records, change)) == created
+            found = compared(records, change)
+            assert found == compared(records, change, kind=Thorough)
+            assert set(found) == created
             in_queue = compared(records, change, "mail")
             assert all(
                 one.queue == "mail" or one.recorded != one.what_if for one in in_queue.values()
