@@ -127,7 +127,10 @@ def _fold(
             advance(position, total)
 
         if near:
-            return fold_at(reader, until, show)
+            folded = fold_at(reader, until, show)
+            for text in folded.passed_over:
+                output.note(text)
+            return folded
         return fold_log(
             reader,
             until,

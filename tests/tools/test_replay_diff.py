@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from msgspec import structs
 
+from eventlog import SnapshotStore
 from projections.entities import Job
 from projections.moments import to_text
 from projections.state import State
@@ -177,6 +178,11 @@ async def test_from_the_nearest_snapshot_is_the_same_state(story: SimpleNamespac
     at = replayed("--at", story.last - 1)
     assert at["digest"] == replayed("--until", story.last - 1)["digest"]
     assert replayed("--at", story.last)["from_snapshot_at"] == near["from_snapshot_at"]
+    path = SnapshotStore(story.data_dir, "story").open(near["from_snapshot_at"]).path
+    path.write_bytes(path.read_bytes()[:-1])
+    told = spoolog("replay", "--from-snapshot", "--data-dir", story.data_dir)
+    assert str(path) in told.stderr
+    assert scratch["digest"] in told.stdout
 
 
 def test_every_status_has_a_row_of_its_own() -> None:
