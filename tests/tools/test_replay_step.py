@@ -12,9 +12,11 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, settings
 
-from projections.events import JobCreated, JobEvent
+from projections.decide import jobs
+from projections.events import JobCancelled, JobCreated, JobEvent, QueueCreated
 from projections.state import State
 from spoolog.steps import OneJob, OneQueue, Subject, steps
+from tests.build import Bench, a_job
 from tests.projections.storm import Storm
 from tests.tools.workbench import ROOT, documents, spoolog, write_story
 from tools.step import paced
@@ -91,6 +93,16 @@ async def test_a_queue_step_by_step(story: SimpleNamespace) -> None:
     assert told.exit_code == 0
     assert "ready: 0 → 1" in told.stdout
     assert "\x1b[31mluck" not in told.stdout
+
+
+def test_a_job_that_came_and_ended_in_one_record_is_told_whole() -> None:
+    bench = Bench()
+    parent = bench.create()
+    bench.do(jobs.cancel, parent.id)
+    bench.create(a_job("video", parent_job_id=parent.id))
+    (step,) = steps(State(), bench.records(), OneQueue("video"))
+    assert [type(event) for event in step.events] == [QueueCreated, JobCreated, JobCancelled]
+    assert step.changed["cancelled"] == [0, 1]
 
 
 async def test_a_part_of_the_history(story: SimpleNamespace) -> None:
