@@ -12,7 +12,8 @@ a wait for a worker is as long as recorded, pauses, limits and busy workers incl
 or fewer retries would leave workers more or less time. A limit on retries is given to every job,
 since the log does not tell whether a job asked for its own.
 
-``lives`` collects what is recorded, ``rerun`` decides anew, ``comparison`` compares and counts.
+``life`` and ``lives`` collect what is recorded, ``rerun`` and ``inputs`` decide anew, ``comparison``
+sets both side by side, ``report`` counts.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,8 @@ from projections.events import JobCreated, JobEvent, QueueConfigured, Record
 from projections.lifecycle import TERMINAL
 from projections.state import State
 from projections.whatif import UNCHANGED, Change, Fate
-from projections.whatif.lives import Life, begun, rank_of, told
+from projections.whatif.life import Life, rank_of
+from projections.whatif.lives import begun, told
 from projections.whatif.rerun import Rerun
 
 

@@ -6,7 +6,7 @@ kept a job waiting is in its recorded delays.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any, Final
 
@@ -20,41 +20,32 @@ from projections.decide import (
     Context,
     Decision,
     Policy,
-    actions,
-    dependants,
     duties,
     jobs,
     settlements,
 )
-from projections.decide.actions import Action
 from projections.entities import Job, Queue
 from projections.errors import Refused
 from projections.events import (
     Event,
-    JobCancelled,
     JobClaimed,
     JobEvent,
     JobFailed,
     JobLeaseExtended,
-    JobRetired,
-    JobUnblocked,
     Record,
 )
 from projections.fold import fold
-from projections.lifecycle import FINISHED, WAITING, Status
+from projections.lifecycle import WAITING, Status
 from projections.rawjson import EMPTY_OBJECT
-from projections.specs import Cancellation, Completion, Failure, JobFilter, Verb
+from projections.specs import Completion, Failure
 from projections.state import State, Tables
 from projections.whatif import Change, Fate, Outcome, Own, ended_as
-from projections.whatif.lives import INDEX_BITS, Attempt, How, Life, Told
+from projections.whatif.inputs import done
+from projections.whatif.life import INDEX_BITS, Attempt, How, Life, Told
 
 _FIRST: Final = 0
 _LAST: Final = 1 << 100
 _MEAN: Final = 0.5
-_ACTED: Final[Mapping[Told, Action]] = {
-    Told.RETRY_AFRESH: Action(Verb.RETRY, JobFilter(), EMPTY_OBJECT),
-    Told.PURGE: Action(Verb.PURGE, JobFilter(), EMPTY_OBJECT),
-}
 _POLICY: Final = Policy()
 _BACKOFF: Final = ("retry_base_secs", "retry_cap_secs", "retry_jitter")
 
@@ -139,25 +130,13 @@ class Rerun:
 
     def _input(self, at: int, run: _Run, what: Told) -> None:
         """Do what somebody did at this moment; where the rules refuse it now, count that."""
-        state, job_id = self._state, run.life.created.job
-        job, ctx = self._job(run), self._context(at, run)
+        state, job = self._state, self._job(run)
         if job is None:
             return
-        decision: Decision[Any] = Decision((), None)
+        ctx = self._context(at, run)
+        doomed = self._doomed(run, at) if what is Told.DELETE else []
         try:
-            match what:
-                case Told.STOP:
-                    decision = jobs.stop(state, ctx, job_id, Cancellation())
-                case Told.RETRY:
-                    decision = jobs.retry(state, ctx, job_id)
-                case Told.RETRY_AFRESH | Told.PURGE:
-                    decision = actions.apply(state, ctx, _ACTED[what], "what-if", [job_id])
-                case Told.DELETE:
-                    decision = Decision(
-                        tuple(dependants.deleting(state, self._doomed(run, at))), None
-                    )
-                case _:
-                    decision = Decision(tuple(_of_the_rest(state, job, what)), None)
+            decision = done(state, ctx, job, what, doomed)
         except Refused:
             run.refused += 1
             return
@@ -336,18 +315,6 @@ class Rerun:
         rules = {name: _first(getattr(run.change, name), getattr(own, name)) for name in _BACKOFF}
         named = {name: value for name, value in rules.items() if value is not None}
         return self._context(at, run, replace(_POLICY, **named))
-
-
-def _of_the_rest(state: State, job: Job, what: Told) -> Iterator[Event]:
-    """Give the events of what no command stands for, where the job is in a status for it."""
-    if what is Told.RETIRE and job.status in FINISHED:
-        yield JobRetired(org=job.org, job=job.id, prev=job.trail)
-    elif what is Told.UNBLOCK and job.status in WAITING and job.blocked:
-        yield JobUnblocked(org=job.org, job=job.id, prev=job.trail)
-    elif what is Told.GIVE_UP and job.status in WAITING:
-        error = dependants.PARENT_FAILED
-        yield JobCancelled(org=job.org, job=job.id, prev=job.trail, error=error)
-        yield from dependants.give_up(state, job, set())
 
 
 def _first(asked: float | None, own: float | None) -> float | None:

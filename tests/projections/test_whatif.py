@@ -13,7 +13,7 @@ from projections.lifecycle import TERMINAL, Status
 from projections.specs import QueueConfig
 from projections.whatif import Change, Outcome, lives
 from projections.whatif.comparison import Comparison, Judged
-from projections.whatif.lives import Life
+from projections.whatif.life import Life
 from projections.whatif.report import Report
 from tests.build import Bench, a_job
 from tests.fakes import SECOND_US, START_US
