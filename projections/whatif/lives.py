@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from projections import events
 from projections.decide.dependants import PARENT_DELETED, PARENT_FAILED
 from projections.events import Event, JobCreated, Record
-from projections.lifecycle import TERMINAL, Status
+from projections.lifecycle import TERMINAL, WAITING, Status
 from projections.whatif.life import Attempt, How, Life, Told, rank_of
 
 _NULL: Final = Raw(b"null")
@@ -116,10 +116,8 @@ def _on_released(life: Life, event: events.JobReleased, record: Record, rank: in
 
 
 def _on_expired(life: Life, event: events.JobExpired, record: Record, rank: int) -> None:
-    assert life.created.expires_at is not None
-    life.expiry_late_us = record.at - max(life.created.expires_at, life.waiting_since)
-    life.expiry_rank = rank
     _finish(life, Status.CANCELLED, record)
+    life.expiry_rank = rank
 
 
 def _on_cancelled(life: Life, event: events.JobCancelled, record: Record, rank: int) -> None:
@@ -181,8 +179,17 @@ def _finish(life: Life, status: Status, record: Record) -> None:
 
 
 def _stop_waiting(life: Life, record: Record) -> None:
-    """Remember how long it was ready and not claimed: the next claim came no sooner than that."""
-    life.open_wait_us = 0 if life.ready_at is None else record.at - life.ready_at
+    """Remember what did not happen to it while it could have: it came no sooner than now.
+
+    Ready and not claimed; or past its time to expire, since the server was late.
+    """
+    expires_at, due_at = life.created.expires_at, life.due_at
+    if expires_at is not None and life.status in WAITING:
+        life.expiry_late_us = max(record.at - max(expires_at, life.waiting_since), 0)
+    ready_at = life.ready_at
+    if ready_at is None and due_at is not None and not life.blocked:
+        ready_at = min(due_at, record.at)
+    life.open_wait_us = 0 if ready_at is None else record.at - ready_at
     life.ready_at = life.due_at = None
 
 

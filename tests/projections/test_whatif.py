@@ -1,5 +1,6 @@
 """What-if: with the rules as they were it is the record; with others, outcomes worked out by hand."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from projections.decide import Policy, jobs, queues
 from projections.entities import Job
 from projections.events import JobCreated, JobFailed
 from projections.lifecycle import TERMINAL, Status
+from projections.moments import EPOCH
 from projections.specs import QueueConfig
 from projections.whatif import Change, Outcome, lives
 from projections.whatif.comparison import Comparison, Judged
@@ -240,6 +242,20 @@ def test_a_child_that_comes_later_meets_the_parent_of_the_other_history(later: b
     late = tale.judged(Change(retry_base_secs=1000), child).what_if
     assert late.outcome is Outcome.COMPLETED
     assert late.ended_at == START_US + (7 + 1000 + 5 + 2 + 5 + 2) * SECOND_US
+
+
+def test_what_a_late_server_found_due_at_once_is_as_it_found_it() -> None:
+    """The lease of the parent ran out, then the child expired: the server came to both at 60 s."""
+    tale = Tale()
+    parent = tale.create(max_retries=0)
+    tale.claim(lease_duration_secs=30)
+    expires_at = EPOCH + timedelta(microseconds=START_US + 31 * SECOND_US)
+    child = tale.create(a_job("video", parent_job_id=parent.id, expires_at=expires_at))
+    tale.tick(60)
+    for job, expected in ((parent, ("deadletter", 1, 60, 0)), (child, ("cancelled", 0, 60, 0))):
+        assert tale.told(Change(), job) == expected
+        judged = tale.judged(Change(), job)
+        assert judged.what_if == judged.recorded
 
 
 def test_what_the_queue_has_of_its_own_holds_where_it_is_not_asked_about() -> None:
