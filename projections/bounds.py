@@ -33,6 +33,8 @@ DEAD_RETRY_MAX: Final = 100
 DEAD_PURGE_MAX: Final = 10_000
 ACTION_IDS_MAX: Final = 1_000
 JOBS_PER_RECORD_MAX: Final = 500
+UNDONE_PER_RECORD_MAX: Final = 200
+RESTORED_BYTES_PER_RECORD_MAX: Final = MIB
 CHILDREN_WAITING_MAX: Final = 10_000
 PLACES_COUNTED_MAX: Final = 1_000
 PAGE_JOBS_MAX: Final = 100
@@ -88,6 +90,7 @@ RetryJitter = Annotated[float, Meta(ge=0, le=1)]
 DeadRetryLimit = Annotated[int, Meta(ge=1, le=DEAD_RETRY_MAX)]
 DeadPurgeLimit = Annotated[int, Meta(ge=1, le=DEAD_PURGE_MAX)]
 JobId = Annotated[str, Meta(min_length=1, max_length=255)]
+Position = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
 TagFilter = Annotated[str, Meta(max_length=1_024)]
 FilterText = Annotated[str, Meta(min_length=1, max_length=1_024)]
 WorkerId = Annotated[str, Meta(min_length=1, max_length=128, pattern=WORKER_PATTERN)]
@@ -99,6 +102,7 @@ Hostname = Annotated[
         pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\Z",
     ),
 ]
+EventId = Annotated[str, Meta(pattern=r"^([0-9]{1,19}(\.[0-9]{1,9})?)?\Z")]
 Credential = Annotated[str, Meta(min_length=10)]
 WorkerType = Annotated[str, Meta(max_length=50)]
 Version = Annotated[str, Meta(max_length=50)]

@@ -21,7 +21,9 @@ from projections.events import (
     JobFailed,
     JobLeaseExpired,
     JobReleased,
+    JobRestored,
     JobRetried,
+    JobReverted,
     JobUnblocked,
     Record,
 )
@@ -60,6 +62,8 @@ class Series:
             JobReleased: self._came_back,
             JobRetried: self._came_back,
             JobUnblocked: self._came_back,
+            JobReverted: self._came_back,
+            JobRestored: self._came_back,
             JobDue: self._moved,
             JobExpired: self._moved,
             JobCancelled: self._moved,
@@ -146,7 +150,11 @@ class Series:
                 self._failure(rings, job, event.error, at_us)
             self._ready_again(job, at_us)
 
-    def _came_back(self, event: JobReleased | JobRetried | JobUnblocked, at_us: int) -> None:
+    def _came_back(
+        self,
+        event: JobReleased | JobRetried | JobUnblocked | JobReverted | JobRestored,
+        at_us: int,
+    ) -> None:
         job = self._state.tables.jobs.get(event.job)
         if job is not None:
             self._opened(job.org, job.queue, at_us)

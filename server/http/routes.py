@@ -26,6 +26,7 @@ from server.http import (
     sessions,
     settlements,
     sockets,
+    undo,
     workers,
 )
 from server.http.edge import unrouted, wrapped
@@ -33,6 +34,7 @@ from server.http.route import API, Route
 from server.http.views import actions as action_views
 from server.http.views import claims as claim_views
 from server.http.views import dashboard as dashboard_views
+from server.http.views import events as event_views
 from server.http.views import jobs as job_views
 from server.http.views import overall
 from server.http.views import queues as queue_views
@@ -41,6 +43,7 @@ from server.http.views import settlements as settlement_views
 from server.http.views import workers as worker_views
 from server.http.views.explain import Explanation
 from server.http.views.history import HistoryEvent
+from server.http.views.undo import Undone
 
 _get = partial(Route, method="GET")
 _post = partial(Route, method="POST")
@@ -369,7 +372,7 @@ ROUTES: Final = (
         path=_EVENTS,
         handler=events.organization,
         query=events.EVENTS,
-        answers={200: events.STREAM},
+        answers={200: {events.STREAM: event_views.ServerSentEvent}},
         also=(403,),
         token_in_query=True,
     ),
@@ -377,14 +380,14 @@ ROUTES: Final = (
         path=f"{_EVENTS}/jobs/{{id}}",
         handler=events.job,
         query=events.EVENTS,
-        answers={200: events.STREAM},
+        answers={200: {events.STREAM: event_views.ServerSentEvent}},
         token_in_query=True,
     ),
     _get(
         path=f"{_EVENTS}/queues/{{name}}",
         handler=events.queue,
         query=events.EVENTS,
-        answers={200: events.STREAM},
+        answers={200: {events.STREAM: event_views.ServerSentEvent}},
         also=(404,),
         token_in_query=True,
     ),
@@ -407,6 +410,13 @@ ROUTES: Final = (
         headers=(records.NEXT_AFTER,),
     ),
     _get(path=f"{API}/log/span", handler=audit.span, answers={200: overall.LogSpan}),
+    _post(
+        path=f"{API}/log/undo",
+        handler=undo.undo,
+        body=undo.UNDO,
+        answers={200: Undone},
+        also=(403, 404, 409, 410),
+    ),
     _get(path=f"{API}/log/digest", handler=audit.digest, answers={200: overall.StateDigest}),
 )
 

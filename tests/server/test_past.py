@@ -221,7 +221,7 @@ async def test_the_span_of_the_log(past: PastFace) -> None:
 async def test_there_are_never_too_many_marks(
     past: PastFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await lived(past, 20, Random(5))
+    await lived(past, 60, Random(5))
     await past.engine.log.seal()
     reader = Reader(past.data_dir)
     last = past.engine.state.position
