@@ -16,6 +16,7 @@ from msgspec import Struct
 from tests.tools.workbench import ROOT
 
 _BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```$|^<!-- (.*?) -->$", re.MULTILINE | re.DOTALL)
+_NAME: Final = re.compile(r"\b[A-Z]+_ID\b")
 _END: Final = "=== ended with"
 _PRELUDE: Final = f"""
 spoolog() {{ "{sys.executable}" -m tools.cli "$@"; }}
@@ -75,34 +76,34 @@ class Shell:
         self._bash.stdout.close()
 
 
+def filled(text: str, names: Mapping[str, str]) -> str:
+    """Put the values of names in their place."""
+    for name, value in names.items():
+        text = text.replace(name, value)
+    return text
+
+
 def values(shown: str, printed: str, names: Mapping[str, str]) -> dict[str, str]:
     """Compare what was printed with what the page shows; give the values of all names."""
-    known = dict(names)
-    lines = [_spaced(line) for line in printed.splitlines() if line.strip()]
-    at, anywhere = 0, False
-    for told in (_spaced(line) for line in shown.splitlines() if line.strip()):
-        if told == "…":
-            anywhere = True
-            continue
-        found = None
-        while at < len(lines) and found is None:
-            found = re.fullmatch(_pattern(told, known), lines[at])
-            at += 1
-            if not anywhere:
-                break
-        assert found is not None, f"{told!r} is not in\n{printed}"
-        known |= found.groupdict()
-        anywhere = False
-    assert anywhere or at == len(lines), f"{lines[at:]} is not shown"
-    return known
+    told = filled(shown, names)
+    pattern = "".join(_pattern(line) for line in _lines(told))
+    for name in set(_NAME.findall(told)):
+        before, *behind = pattern.split(name)
+        pattern = f"{before}(?P<{name}>[0-9a-f-]+)" + f"(?P={name})".join(behind)
+    text = "".join(f"{line}\n" for line in _lines(printed))
+    found = re.fullmatch(pattern, text)
+    assert found is not None, f"the page shows\n{shown}\nthe command printed\n{printed}"
+    return {**names, **found.groupdict()}
 
 
-def _spaced(line: str) -> str:
-    return re.sub(r"─+", "─", " ".join(line.split()))
+def _lines(text: str) -> list[str]:
+    """Give the lines that say something, their columns one space apart."""
+    spaced = (" ".join(line.split()) for line in text.splitlines())
+    return [re.sub(r"─+", "─", line) for line in spaced if line]
 
 
-def _pattern(told: str, known: dict[str, str]) -> str:
-    text = re.escape(told).replace("…", ".*")
-    for name in re.findall(r"\b[A-Z]+_ID\b", told):
-        text = text.replace(name, re.escape(known.get(name, "")) or rf"(?P<{name}>[0-9a-f-]+)", 1)
-    return text
+def _pattern(line: str) -> str:
+    """Give the pattern of a line of the page."""
+    if line == "…":
+        return r"(?:.*\n)*?"
+    return re.escape(line).replace("…", ".*") + r"\n"

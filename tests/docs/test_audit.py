@@ -3,6 +3,7 @@
 A comment `<!-- … -->` between the blocks says what others do meanwhile; only those of `SCENES` exist.
 """
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from tests.docs import payments
 from tests.docs.payments import Payments
-from tests.docs.session import Shell, blocks, values
+from tests.docs.session import Shell, blocks, filled, values
+from tests.docs.test_examples import assert_like
 from tests.faults.real.stage import KEY
 from tests.tools.workbench import ROOT
 
@@ -51,9 +53,9 @@ def test_the_story_is_true(on: Payments) -> None:
                 case "stage":
                     SCENES[text](on)
                 case "sh":
-                    for name, value in names.items():
-                        text = text.replace(name, value)
-                    printed, ran = shell.run(text), ran + 1
+                    printed, ran = shell.run(filled(text, names)), ran + 1
+                case "json":
+                    assert_like(json.loads(printed), json.loads(text))
                 case _:
                     names = values(text, printed, names)
     finally:
