@@ -157,5 +157,5 @@ def monday(on: Payments) -> None:
 
 
 def worker_1_pays(on: Payments) -> None:
-    on.at("08:10:00")
+    on.at("08:00:40")
     on.pays("worker-1", old_release)
