@@ -27,7 +27,7 @@ _SCHEDULED: Final = Status.SCHEDULED
 
 def ready_rank(job: Job) -> int:
     """Order of claims as one integer: higher priority first, then older (contract section 3.2)."""
-    return ((bounds.PRIORITY_MAX - job.priority) << _RANK_SHIFT) + job.seq
+    return ((bounds.PRIORITY_MAX - job.priority) << _RANK_SHIFT) + (job.place or job.seq)
 
 
 class Outcomes:

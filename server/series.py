@@ -23,7 +23,9 @@ from projections.events import (
     JobFailed,
     JobLeaseExpired,
     JobReleased,
+    JobRestored,
     JobRetried,
+    JobReverted,
     Record,
 )
 from projections.state import State
@@ -32,6 +34,9 @@ from server.failures import Failures
 from server.rings import FINE_US, Ring, bucket_of
 
 QUEUES_MAX: Final = 1_000
+
+_Moved = JobDue | JobExpired | JobCancelled | JobReleased | JobRetried | JobReverted | JobDeleted
+"""What changes how many jobs are there, and counts for nothing else."""
 
 
 class Series:
@@ -57,6 +62,8 @@ class Series:
             JobCancelled: self._moved,
             JobReleased: self._moved,
             JobRetried: self._moved,
+            JobReverted: self._moved,
+            JobRestored: self._restored,
             JobDeleted: self._moved,
         }
 
@@ -123,11 +130,10 @@ class Series:
             ring.failed += 1
             self.failures.add(at_us, job.org, job.queue, job.id, event.error)
 
-    def _moved(
-        self,
-        event: JobDue | JobExpired | JobCancelled | JobReleased | JobRetried | JobDeleted,
-        at_us: int,
-    ) -> None:
+    def _restored(self, event: JobRestored, at_us: int) -> None:
+        self._opened(event.org, event.queue, at_us)
+
+    def _moved(self, event: _Moved, at_us: int) -> None:
         job = self._jobs.get(event.job)
         if job is not None:
             self._opened(job.org, job.queue, at_us)
