@@ -35,9 +35,6 @@ from server.rings import FINE_US, Ring, bucket_of
 
 QUEUES_MAX: Final = 1_000
 
-_Moved = JobDue | JobExpired | JobCancelled | JobReleased | JobRetried | JobReverted | JobDeleted
-"""What changes how many jobs are there, and counts for nothing else."""
-
 
 class Series:
     """The figures of all queues of a state, from `since_us` on."""
@@ -57,13 +54,13 @@ class Series:
             JobCompleted: self._completed,
             JobFailed: self._failed,
             JobLeaseExpired: self._failed,
+            JobReverted: self._moved,
+            JobRestored: self._restored,
             JobDue: self._moved,
             JobExpired: self._moved,
             JobCancelled: self._moved,
             JobReleased: self._moved,
             JobRetried: self._moved,
-            JobReverted: self._moved,
-            JobRestored: self._restored,
             JobDeleted: self._moved,
         }
 
@@ -130,13 +127,23 @@ class Series:
             ring.failed += 1
             self.failures.add(at_us, job.org, job.queue, job.id, event.error)
 
-    def _restored(self, event: JobRestored, at_us: int) -> None:
-        self._opened(event.org, event.queue, at_us)
-
-    def _moved(self, event: _Moved, at_us: int) -> None:
+    def _moved(
+        self,
+        event: JobDue
+        | JobExpired
+        | JobCancelled
+        | JobReleased
+        | JobRetried
+        | JobReverted
+        | JobDeleted,
+        at_us: int,
+    ) -> None:
         job = self._jobs.get(event.job)
         if job is not None:
             self._opened(job.org, job.queue, at_us)
+
+    def _restored(self, event: JobRestored, at_us: int) -> None:
+        self._opened(event.org, event.queue, at_us)
 
     def _opened(self, org: str, queue: str, at_us: int) -> tuple[Ring, Ring]:
         """Give the organization's ring and the queue's, ready to count what happens now."""
