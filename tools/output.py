@@ -81,6 +81,13 @@ def shown(value: object) -> str:
     return printable(str(value))
 
 
+def change(before: int, after: int) -> str:
+    """Give a count as it was, as it is, and the difference; one number where there is none."""
+    if before == after:
+        return f"{after:,}"
+    return f"{before:,} → {after:,} ({after - before:+,})"
+
+
 def printable(text: str) -> str:
     """Replace what could steer a terminal: the log holds other people's text."""
     if text.isprintable():

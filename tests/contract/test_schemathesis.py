@@ -26,12 +26,15 @@ from server.clock import WallClock
 from server.engine import SYSTEM, Engine
 from server.http import events
 from server.http.routes import ROUTES
+from server.settings import Settings
 
 KEY: Final = "sp_test_of_schemathesis"
 SECRET: Final = b"a secret of the tests, 32 bytes."
 EXAMPLES: Final = os.environ.get("SPOOLOG_SCHEMATHESIS_EXAMPLES", "15")
 # Whoever waits for a job waits a hundredth of the time; else most of the run would be waiting.
 HASTE: Final = 100
+GUESSING_ALLOWED: Final = Settings(auth_failures_per_min=0)
+"""Each endpoint is tried with wrong keys, all of them within a minute."""
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ async def _serve() -> web.AppRunner:
     await log.begin()
     engine = Engine(State(), log, clock, ids.uuid7_source(clock), Policy())
     engine.execute(access.bootstrap, SYSTEM, new_key(SECRET, "test", KEY))
-    runner = web.AppRunner(build_app(engine, SECRET), access_log=None)
+    runner = web.AppRunner(build_app(engine, SECRET, GUESSING_ALLOWED), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return runner
