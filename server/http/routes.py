@@ -406,6 +406,7 @@ ROUTES: Final = (
         paged=True,
         headers=(records.NEXT_AFTER,),
     ),
+    _get(path=f"{API}/log/segments", handler=audit.segments, answers={200: overall.LogFiles}),
     _get(path=f"{API}/log/span", handler=audit.span, answers={200: overall.LogSpan}),
     _get(path=f"{API}/log/digest", handler=audit.digest, answers={200: overall.StateDigest}),
 )

@@ -105,6 +105,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/ws"): Example(status=426),
     ("GET", "/log/stat"): Example(),
     ("GET", "/log/records"): Example(),
+    ("GET", "/log/segments"): Example(),
     ("GET", "/log/span"): Example(),
     ("GET", "/log/digest"): Example(),
 }
