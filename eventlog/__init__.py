@@ -98,6 +98,7 @@ from eventlog.log import Entry, Log, LogStat, SyncMode
 from eventlog.memory import MemoryLog
 from eventlog.reader import Line, Reader
 from eventlog.recovery import Recovery
+from eventlog.skim import Sieve
 from eventlog.snapshots import Snapshot, SnapshotHead, SnapshotStore, newest_sound
 from eventlog.verify import Verified, verify
 from eventlog.writer import Meter
@@ -122,6 +123,7 @@ __all__ = [
     "Reader",
     "Recovery",
     "SegmentInfo",
+    "Sieve",
     "Snapshot",
     "SnapshotDamaged",
     "SnapshotHead",

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Final, NamedTuple
 
 EVERY_RECORDS: Final = 256
-"""Places are so many records apart: reading one record costs reading that many at most."""
+"""Places are at least so many records apart: reading one record costs reading twice that at most."""
 PLACES_MAX: Final = 4_096
 """of all segments, about 1 MB: then those of the segment that was used longest ago are forgotten"""
 

@@ -5,12 +5,16 @@ else that is not as it was written is `LogDamaged`. Who asks for records that ha
 (`LogExpired`), also by the default of 0: from the first that is there is ``after=reader.first - 1``.
 """
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
+from eventlog import seek
 from eventlog.content import Content
+from eventlog.cursor import Cursor
 from eventlog.directory import (
     Home,
     Identity,
@@ -24,15 +28,19 @@ from eventlog.directory import (
 )
 from eventlog.disk import Disk, OsDisk
 from eventlog.errors import LogDamaged, LogError
-from eventlog.frame import parse_record
+from eventlog.frame import RecordFields
 from eventlog.glimpse import glimpse
 from eventlog.log import Entry
+from eventlog.skim import Sieve, Skimmer
 from eventlog.usage import Usage, usage
 from eventlog.walker import Walker
 
+_FIELD_SPACES: Final = 5
+"""of a line; the body behind them may hold more"""
 
-class Line(Struct, frozen=True):
-    """A verified record with its frame and its place."""
+
+class Line(Struct, frozen=True, gc=False):
+    """A checked record with its frame and its place."""
 
     position: int
     batch: int
@@ -92,11 +100,71 @@ class Reader:
         while batch := walker.next():
             yield batch
 
-    def lines(self, after: int = 0) -> Iterator[Line]:
-        """Give the records behind `after` one by one, with frame and place."""
-        walker = self.walk(after)
-        while walker.next():
+    def lines(
+        self,
+        after: int = 0,
+        *,
+        until: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Iterator[Line]:
+        """Give the records behind `after` and up to `until` one by one, with frame and place.
+
+        `progress` hears the position that was reached.
+        """
+        walker = Walker(self._disk, self._home, self.identity.cluster, after, until=until)
+        while batch := walker.next():
             yield from _lines(walker)
+            if progress is not None:
+                progress(batch[-1][0])
+
+    def skim(
+        self,
+        after: int,
+        sieve: Sieve,
+        *,
+        until: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Iterator[Line]:
+        """Give the records behind `after` and up to `until` that pass a sieve.
+
+        Checksums and positions are checked on the way, the hash chain is not: see ``eventlog.skim``.
+        `progress` hears the position that was reached.
+        """
+        disk, home, cluster = self._disk, self._home, self.identity.cluster
+        skimmer = Skimmer(disk, home, cluster, after, sieve, until=until, progress=progress)
+        while skimmer.next():
+            yield from _placed(skimmer.path, zip(skimmer.offsets, skimmer.raw, strict=True))
+
+    def first_where(self, behind: Callable[[int, bytes], bool]) -> int:
+        """Give the position of the first record that is `behind` something; else the next position.
+
+        Asked of a position and the body there, `behind` must be no up to some record and yes from it
+        on. Found without reading the log through, and checked like what `skim` gives.
+        """
+
+        def asked(record: RecordFields) -> bool:
+            return behind(record.position, record.body)
+
+        segments = self.segments()
+        index = bisect_left(segments, True, key=lambda segment: self._begins(segment, asked))
+        if not index:
+            return self.first
+        segment = segments[index - 1]
+        content = Content(self._disk, self._home, segment.base)
+        begin = Cursor(segment.header, segment.header_bytes).place()
+        end = content.size() if segment.footer is None else segment.footer.bytes
+        position = seek.before(content, begin, end, asked).position
+        for line in self.skim(position, Sieve()):
+            if behind(line.position, line.body):
+                return line.position
+            position = line.position
+        return position + 1
+
+    def _begins(self, segment: SegmentInfo, asked: seek.Behind) -> bool:
+        """Ask of the first record of a segment; one without records lies behind everything."""
+        content = Content(self._disk, self._home, segment.base)
+        found = seek.line_at(content, segment.header_bytes - 1, content.size())
+        return found is None or asked(found[1])
 
     def follow(self, after: int, wait: Callable[[], bool]) -> Iterator[Line]:
         """Give records as they are written, which may be before they are durable.
@@ -113,20 +181,24 @@ class Reader:
 
 
 def _lines(walker: Walker) -> Iterator[Line]:
-    path, offset = walker.path, walker.raw_offset
-    for raw in walker.raw:
-        record = parse_record(raw)
-        assert record is not None  # it has been verified
-        yield Line(
-            position=record.position,
-            batch=record.batch,
-            epoch=record.epoch,
-            chain=record.chain.decode(),
-            body=record.body,
-            segment=path,
-            offset=offset,
-        )
-        offset += len(raw) + 1
+    return _placed(walker.path, _with_offsets(walker.raw_offset, walker.raw))
+
+
+def _with_offsets(offset: int, lines: list[bytes]) -> Iterator[tuple[int, bytes]]:
+    for line in lines:
+        yield offset, line
+        offset += len(line) + 1
+
+
+def _placed(path: Path, lines: Iterable[tuple[int, bytes]]) -> Iterator[Line]:
+    """Take lines apart whose checksums were found right."""
+    for offset, raw in lines:
+        fields = raw.split(b" ", _FIELD_SPACES)
+        if len(fields) <= _FIELD_SPACES:
+            reason = "the line has the form of no record"
+            raise LogDamaged(path, offset, 0, int(fields[1]), reason)
+        _, position, batch, epoch, chain, body = fields
+        yield Line(int(position), int(batch), int(epoch), chain.decode(), body, path, offset)
 
 
 def _identity(disk: Disk, home: Home) -> Identity:

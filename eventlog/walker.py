@@ -7,7 +7,7 @@ it. It takes no lock, changes nothing and holds no file open, so it may run besi
 from bisect import bisect_right
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from msgspec import Struct, structs
 
@@ -21,8 +21,10 @@ from eventlog.log import BATCH_RECORDS_MAX, Entry
 from eventlog.places import Places
 from eventlog.tail import damage_in_tail
 
-READ_BYTES: Final = 1024 * 1024
-"""at a time, for `BATCH_RECORDS_MAX` records; fewer records, fewer bytes"""
+READ_BYTES: Final = 256 * 1024
+"""at a time: more would leave the processor's cache, and memory would be mapped anew each time"""
+_RECORD_BYTES: Final = 256
+"""When fewer records are wanted, fewer bytes are read: so many for each."""
 
 
 class Torn(Struct, frozen=True):
@@ -40,10 +42,13 @@ class Walker:
     `hashed` also checks every sealed segment against the hash in its footer; it needs to start at
     a segment's first record. With `places`, it begins at the nearest of them, and notes others as
     it goes, at most every `records_max` records, which is also how many it gives at a time. With
-    `segments`, which must follow one another, it begins in them without a look at the others.
+    `segments`, which must follow one another, it begins in them without a look at the others. It
+    ends at `until`, whether or not that is there.
 
     Where the log begins later because records have expired, `after` must say so: `LogExpired`.
     """
+
+    cursor_type: ClassVar[type[Cursor]] = Cursor
 
     def __init__(
         self,
@@ -56,14 +61,16 @@ class Walker:
         places: Places | None = None,
         records_max: int = BATCH_RECORDS_MAX,
         segments: list[SegmentInfo] | None = None,
+        until: int | None = None,
     ) -> None:
         self._disk = disk
         self._home = home
         self._cluster = cluster
         self._after = after
+        self._until = until
         self._places = places
         self._records_max = records_max
-        self._read_bytes = READ_BYTES * records_max // BATCH_RECORDS_MAX
+        self._read_bytes = min(READ_BYTES, _RECORD_BYTES * records_max)
         # Read before any record, so that all up to the mark must be there to be read.
         self.mark, self.mark_slot = read_mark(disk, home)
         self.segments = survey(disk, home, cluster) if segments is None else segments
@@ -76,6 +83,8 @@ class Walker:
         """of the segment up to the place that was reached"""
         self._proven = self.mark.position
         """the last position that must be there"""
+        self._data = memoryview(b"")
+        """of which `_lines` are the lines; what is hashed need not be put together again"""
         self._lines: list[bytes] = []
         self.raw: list[bytes] = []
         """the lines of what `next` gave last"""
@@ -96,6 +105,11 @@ class Walker:
     def path(self) -> Path:
         """The file that the last records were read from."""
         return self._bytes().path
+
+    @property
+    def chain(self) -> str:
+        """The hash chain's head there, hex, as a record carries it; empty without a segment."""
+        return "" if self.cursor is None else chain_hex(self.cursor.state).decode()
 
     def _leap(self) -> None:
         """Begin at the nearest place before what is wanted."""
@@ -119,10 +133,7 @@ class Walker:
         self.torn = None
         self._proven = max(self.mark.position, upto or 0)
         while self.cursor is not None or self._enter_next():
-            cursor = self._cursor()
-            room = self._records_max
-            if upto is not None:
-                room = min(room, upto - cursor.position)
+            room = self._room(upto)
             if room <= 0 or (not self._lines and not self._fill()):
                 break
             if self._lines:
@@ -130,6 +141,11 @@ class Walker:
                 if entries is not None:
                     return entries
         return []
+
+    def _room(self, upto: int | None) -> int:
+        """Give how many records may be taken before an end is reached."""
+        ends = [end - self._cursor().position for end in (upto, self._until) if end is not None]
+        return min(self._records_max, *ends) if ends else self._records_max
 
     def _damage(self, reason: str) -> LogDamaged:
         """Describe damage at the place that was reached."""
@@ -159,7 +175,7 @@ class Walker:
         batch = self.cursor.batch if self.cursor else 0
         self.segment = segment
         self._content = Content(self._disk, self._home, segment.base)
-        self.cursor = Cursor(segment.header, segment.header_bytes, batch)
+        self.cursor = self.cursor_type(segment.header, segment.header_bytes, batch)
         if self.content_hash is not None:
             self.content_hash = sha256(self._content.read(0, segment.header_bytes))
         if self.mark.position == self.cursor.position:
@@ -186,6 +202,7 @@ class Walker:
         data = self._read_lines(cursor)
         end = data.rfind(b"\n")
         if end >= 0 and cursor.footer is None:
+            self._data = memoryview(data)
             self._lines = data[:end].split(b"\n")
             return True
         if cursor.footer is not None:
@@ -255,6 +272,12 @@ class Walker:
         self._lines = self._lines[taken:]
         lines = lines[:taken]
         self._note(lines, first, offset)
+        return self._give(lines, entries, first, offset)
+
+    def _give(
+        self, lines: list[bytes], entries: list[Entry], first: int, offset: int
+    ) -> list[Entry] | None:
+        """Leave out what stands before the place that was asked for; None when that is all."""
         skip = max(0, self._after - first + 1)
         self.raw = lines[skip:]
         self.raw_offset = offset + sum(len(line) + 1 for line in lines[:skip])
@@ -262,7 +285,9 @@ class Walker:
 
     def _note(self, lines: list[bytes], first: int, offset: int) -> None:
         if self.content_hash is not None:
-            self.content_hash.update(b"\n".join(lines) + b"\n")
+            size = self._cursor().offset - offset
+            self.content_hash.update(self._data[:size])
+            self._data = self._data[size:]
         index = self.mark.position - first
         if 0 <= index < len(lines):
             record = parse_record(lines[index])

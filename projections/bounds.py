@@ -99,6 +99,7 @@ Hostname = Annotated[
         pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\Z",
     ),
 ]
+EventId = Annotated[str, Meta(pattern=r"^([0-9]{1,19}(\.[0-9]{1,9})?)?\Z")]
 Credential = Annotated[str, Meta(min_length=10)]
 WorkerType = Annotated[str, Meta(max_length=50)]
 Version = Annotated[str, Meta(max_length=50)]

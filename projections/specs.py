@@ -350,7 +350,7 @@ class EventsQuery(Spec, frozen=True):
     queue: str | None = None
     job_id: str | None = None
     events: str | None = None
-    after: str | None = None
+    after: bounds.EventId | None = None
     limit: int | None = None
 
 

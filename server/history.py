@@ -6,24 +6,26 @@ expired, it ends there: what is left is told, and that there was more is no erro
 
 import asyncio
 
-from msgspec import Struct
-
 from eventlog import Log, LogExpired
 from projections.entities import Job
-from projections.events import JobCreated, JobEvent, Record, decode
+from projections.events import JobCreated, Record, decode
+from projections.feed import Fact
+from projections.trail import Step, steps
 
 _RECORDS_PER_TURN = 32
 
 
-class Told(Struct, frozen=True):
-    """One event of a job, in its record; `index` is its place among the record's events."""
+async def told(facts: list[Fact]) -> list[Step]:
+    """Tell what each event of a job changed, given and answered oldest first."""
+    found: list[Step] = []
+    for step in steps(facts):
+        found.append(step)
+        if len(found) % _RECORDS_PER_TURN == 0:
+            await asyncio.sleep(0)
+    return found
 
-    record: Record
-    index: int
-    event: JobEvent
 
-
-async def history(log: Log, job: Job) -> list[Told]:
+async def history(log: Log, job: Job) -> list[Fact]:
     """Give everything that was told of a job and has not expired, the newest first.
 
     Raises:
@@ -33,37 +35,37 @@ async def history(log: Log, job: Job) -> list[Told]:
     """
     job_id, position = job.id, job.trail
     await log.durable(position)
-    found: list[Told] = []
+    found: list[Fact] = []
     while position:
         try:
             body = await log.body(position)
         except LogExpired:
             break
-        told = _of(job_id, decode(position, body))
-        found.extend(told)
-        last = told[-1].event
+        here = _of(job_id, decode(position, body))
+        found.extend(here)
+        last = here[-1].event
         if isinstance(last, JobCreated):
             break
-        if not last.prev:
+        before = getattr(last, "prev", 0)
+        if not before:
             found.extend(await _scanned(log, job_id, position))
             break
-        position = last.prev
+        position = before
         if len(found) % _RECORDS_PER_TURN == 0:
             await asyncio.sleep(0)
     return found
 
 
-def _of(job_id: str, record: Record) -> list[Told]:
+def _of(job_id: str, record: Record) -> list[Fact]:
     """Give the record's events of the job, the last first."""
-    told = [
-        Told(record, index, event)  # type: ignore[arg-type]  # only job events name a job
+    return [
+        Fact(record, index, event)
         for index, event in enumerate(record.events)
         if getattr(event, "job", None) == job_id
-    ]
-    return told[::-1]
+    ][::-1]
 
 
-async def _scanned(log: Log, job_id: str, before: int) -> list[Told]:
+async def _scanned(log: Log, job_id: str, before: int) -> list[Fact]:
     """Give what older records tell, the newest first: those of vocabulary 1 name no earlier one."""
     after = 0
     while True:
@@ -73,9 +75,9 @@ async def _scanned(log: Log, job_id: str, before: int) -> list[Told]:
             after = expired.first - 1
 
 
-async def _scan(log: Log, job_id: str, after: int, before: int) -> list[Told]:
+async def _scan(log: Log, job_id: str, after: int, before: int) -> list[Fact]:
     mentioned = job_id.encode()
-    found: list[Told] = []
+    found: list[Fact] = []
     async for batch in log.read(after):
         for position, body in batch:
             if position < before and mentioned in body:

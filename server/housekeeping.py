@@ -6,9 +6,7 @@ Meant for a process of its own beside the server. How files are replaced and rem
 ``eventlog``; here is what a time in the log means, and what snapshots cover.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +23,6 @@ from server.ids import process_name
 
 KEEP_PLAIN: Final = 1
 """The newest sealed segment is the one that is read most."""
-_NOT_YET_US: Final = 1 << 63
 _COVERING: Final = 2
 """Snapshots that must hold what may go: one of them may turn out damaged."""
 
@@ -126,20 +123,4 @@ def covered_position(store: SnapshotStore) -> int:
 
 def first_at(reader: Reader, at_us: int) -> int:
     """Give the position of the first record that is not before a moment, in microseconds."""
-    segments = reader.segments()
-    index = bisect_left(segments, at_us, key=partial(_began_us, reader))
-    if not index:
-        return reader.first
-    position = segments[index - 1].base - 1
-    for batch in reader.entries(position):
-        for position, body in batch:
-            if decode(position, body).at >= at_us:
-                return position
-    return position + 1
-
-
-def _began_us(reader: Reader, segment: SegmentInfo) -> int:
-    """Give the time of a segment's first record; time in the log never goes back."""
-    for batch in reader.entries(segment.base - 1):
-        return decode(*batch[0]).at
-    return _NOT_YET_US
+    return reader.first_where(lambda position, body: decode(position, body).at >= at_us)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from eventlog import Reader, SegmentInfo, SnapshotHead, SnapshotStore
+from eventlog import Reader, SegmentInfo, Snapshot, SnapshotHead, SnapshotStore
 from eventlog.directory import state_between
 from eventlog.disk import Disk, OsDisk
 from eventlog.home import Home, keeping
@@ -72,6 +72,24 @@ def make(
         return _brought_up(reader, segments, store, now_us, writer, keep, progress)
 
 
+def keep(data_dir: Path, state: State, *, now_us: int, writer: str) -> Snapshot:
+    """Keep a state that is at hand as a snapshot; a segment must end at its position.
+
+    Nothing is pruned.
+
+    Raises:
+        Locked: another process makes one, or tidies the log.
+        Differs: the snapshot does not hold the state; it was not kept.
+
+    """
+    reader = Reader(data_dir)
+    cluster = reader.identity.cluster
+    with keeping(OsDisk(), Home(data_dir), process_name()):
+        head = _head(cluster, reader.state_after(state.position), state, now_us, writer)
+        store = SnapshotStore(data_dir, cluster)
+        return store.write(head, dump(state.tables), partial(_verify, head.digest))
+
+
 def _durable_segments(reader: Reader, disk: Disk) -> list[SegmentInfo]:
     """Describe the segments, the last one as the device has it.
 
@@ -106,7 +124,8 @@ def _brought_up(  # noqa: PLR0917 - one step of `make`
     folded = target - state.position
     if snapshot is None or folded:
         _fold(reader, state, target, progress)
-        head = _head(reader, segments, state, now_us, writer)
+        chain = state_between(segments, state.position)
+        head = _head(reader.identity.cluster, chain, state, now_us, writer)
         lines = dump(state.tables)
         del state  # one at a time: the next is what is read back
         snapshot = store.write(head, lines, partial(_verify, head.digest))
@@ -131,17 +150,14 @@ def _fold(reader: Reader, state: State, target: int, progress: Progress | None) 
             progress(state.position, target)
 
 
-def _head(
-    reader: Reader, segments: list[SegmentInfo], state: State, now_us: int, writer: str
-) -> SnapshotHead:
-    chain = state_between(segments, state.position)
+def _head(cluster: str, chain: str | None, state: State, now_us: int, writer: str) -> SnapshotHead:
     assert chain is not None, "a snapshot ends where a segment ends"
     return SnapshotHead(
         format=FORMAT,
         position=state.position,
         state=chain,
         digest=digest(state),
-        cluster=reader.identity.cluster,
+        cluster=cluster,
         created_at_us=now_us,
         writer=writer,
     )

@@ -1,13 +1,14 @@
 """Which records of a log are asked for, and which of their events. Nothing here reads files.
 
-Filters work on events; what they cost is kept low by looking at the bytes before decoding them.
+Filters work on events; what they cost is kept low by looking at the bytes before decoding them:
+`Wanted.sieve` gives what a record must hold to be worth it.
 """
 
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, json
 
-from eventlog import Line
+from eventlog import Line, Sieve
 from projections.events import Event, JobCreated, Record, WorkerRegistered, decode
 from projections.feed import Fact, event_type
 from spoolog.point import Point
@@ -22,6 +23,21 @@ class Wanted(Struct, frozen=True):
     queue: str | None = None
     job: str | None = None
     by: str | None = None
+    worker: str | None = None
+    request_id: str | None = None
+
+    @property
+    def sieve(self) -> Sieve:
+        """Give the bytes without which a record cannot hold what is wanted."""
+        named = [self.job]
+        groups: list[tuple[bytes, ...]] = []
+        # Only the records that create jobs tell of which queue they are: none may be missed.
+        if self.queue is None:
+            named += [self.by, self.worker, self.request_id]
+            if self.types:
+                groups.append(tuple(map(_inside, sorted(self.types))))
+        groups += [(_inside(text),) for text in named if text is not None]
+        return Sieve(tuple(groups))
 
     @property
     def after(self) -> int:
@@ -49,12 +65,12 @@ class Shown(Struct, frozen=True):
 def select(lines: Iterable[Line], wanted: Wanted) -> Iterator[Shown]:
     """Give the records that hold what is wanted, up to its end."""
     members: set[str] = set()
-    hints = _hints(wanted)
+    sieve = wanted.sieve
     last = wanted.end.position if wanted.end is not None else None
     for line in lines:
         if last is not None and line.position > last:
             return
-        if not all(hint in line.body for hint in hints):
+        if not sieve.passes(line.body):
             continue
         record = decode(line.position, line.body)
         if wanted.end is not None and not wanted.end.includes(line.position, record.at):
@@ -68,24 +84,14 @@ def select(lines: Iterable[Line], wanted: Wanted) -> Iterator[Shown]:
             yield Shown(line, record, tuple(found.values()), tuple(found))
 
 
-def _hints(wanted: Wanted) -> list[bytes]:
-    """Give bytes that a record must hold to be worth decoding."""
-    hints = []
-    if wanted.job is not None:
-        hints.append(_inside(wanted.job))
-    if wanted.by is not None:
-        hints.append(_inside(wanted.by))
-    if len(wanted.types) == 1 and wanted.queue is None:
-        hints.append(_inside(next(iter(wanted.types))))
-    return hints
-
-
 def _inside(text: str) -> bytes:
     return json.encode(text)
 
 
 def _in_range(line: Line, record: Record, wanted: Wanted) -> bool:
     if wanted.by is not None and record.by != wanted.by:
+        return False
+    if wanted.request_id is not None and record.req != wanted.request_id:
         return False
     return wanted.start is None or wanted.start.precedes(line.position, record.at)
 
@@ -95,6 +101,8 @@ def _matches(event: Event, wanted: Wanted, members: set[str]) -> bool:
     if wanted.queue is not None and not _in_queue(event, wanted.queue, members):
         return False
     if wanted.types and event_type(event) not in wanted.types:
+        return False
+    if wanted.worker is not None and getattr(event, "worker", None) != wanted.worker:
         return False
     return wanted.job is None or getattr(event, "job", None) == wanted.job
 

@@ -11,7 +11,7 @@ from msgspec import structs
 from projections.state import State
 from server.clock import WallClock
 from server.http.views.explain import explained
-from spoolog.point import Point
+from spoolog import Point
 from tools import output
 from tools.options import data_dir_option, json_option
 from tools.state import at_option, job_in, moment, state_at

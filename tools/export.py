@@ -8,20 +8,18 @@ Reads the log beside a running server and changes nothing of it. What an event l
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
 import click
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from eventlog import Reader
-from projections.feed import Fact
-from spoolog.point import Point
-from spoolog.select import Wanted
+import spoolog
+from spoolog import Fact
 from tools import output, part
 from tools.analytics import warehouse
 from tools.facts import facts
 from tools.formats import FORMATS, Format, NotARow, Place
-from tools.options import PointType, data_dir_option, json_option
+from tools.options import PointType, data_dir_option, filter_options, json_option
 from tools.tables import EVENTS
 
 PARQUET: Final = "parquet"
@@ -31,20 +29,20 @@ _STANDARD_OUTPUT: Final = "-"
 class Export(Struct, frozen=True):
     """What to export: which events of which log."""
 
-    reader: Reader
-    wanted: Wanted
+    history: spoolog.History
+    filters: spoolog.Filters
 
     @property
     def cluster(self) -> str:
         """The cluster whose log it is."""
-        return self.reader.identity.cluster
+        return self.history.cluster
 
     def facts(self, after: Place | None = None) -> Iterator[Fact]:
         """Give the events, from `after` on where that is known."""
-        wanted = self.wanted
+        filters = self.filters.copy()
         if after is not None:
-            wanted = structs.replace(wanted, start=Point(position=after[0]))
-        return facts(self.reader, wanted, "exporting")
+            filters["start"] = after[0]
+        return facts(self.history, "exporting", **filters)
 
 
 class Done(Struct):
@@ -66,10 +64,7 @@ class Done(Struct):
 @click.option("--format", "kind", type=click.Choice([*FORMATS, PARQUET]), required=True)
 @click.option("--from", "start", type=PointType(), help="First position or time.")
 @click.option("--to", "end", type=PointType(), help="Last position or time.")
-@click.option("--type", "types", multiple=True, help="Only events of this type; repeatable.")
-@click.option("--queue", help="Only events of this queue, its jobs and its workers.")
-@click.option("--job", help="Only events of this job.")
-@click.option("--by", help="Only what this API key did, or the word system.")
+@filter_options
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -87,15 +82,10 @@ def export(
     *,
     data_dir: Path,
     kind: str,
-    start: Point | None,
-    end: Point | None,
-    types: tuple[str, ...],
-    queue: str | None,
-    job: str | None,
-    by: str | None,
     out: Path,
     resumed: bool,
     as_json: bool,
+    **filters: Any,
 ) -> None:
     """Write the events of the log to a file or to standard output.
 
@@ -103,10 +93,9 @@ def export(
     was cut off. Parquet needs --out and the extra `analytics`. With --json, a file's summary is
     printed as JSON.
     """
-    wanted = Wanted(start=start, end=end, types=frozenset(types), queue=queue, job=job, by=by)
     to_file = str(out) != _STANDARD_OUTPUT
     _check(kind, to_file=to_file, resumed=resumed, as_json=as_json)
-    task = Export(Reader(data_dir), wanted)
+    task = Export(spoolog.open(data_dir), cast("spoolog.Filters", filters))
     if not to_file:
         _to_standard_output(task, FORMATS[kind])
         return

@@ -1,29 +1,17 @@
 """The events of a log, one by one, while a bar shows how far they have come. Nothing is printed."""
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterator
+from typing import Unpack
 
-from eventlog import Line, Reader
-from projections.feed import Fact
-from spoolog.folding import last_known
-from spoolog.select import Wanted, select
+from spoolog import Fact, Filters, History, point
 from tools import output
 
-_RECORDS_PER_ADVANCE: Final = 1_000
 
-
-def facts(reader: Reader, wanted: Wanted, label: str) -> Iterator[Fact]:
+def facts(history: History, label: str, **filters: Unpack[Filters]) -> Iterator[Fact]:
     """Give the wanted events of a log, oldest first."""
-    total = last_known(reader)
-    if wanted.end is not None and wanted.end.position is not None:
-        total = wanted.end.position
+    end = filters.get("end")
+    total = None if end is None else point(end).position
+    if total is None:
+        total = history.last_known
     with output.progress(label, total) as advance:
-        for shown in select(_counted(reader.lines(wanted.after), advance, total), wanted):
-            yield from shown.facts()
-
-
-def _counted(lines: Iterable[Line], advance: output.Advance, total: int | None) -> Iterator[Line]:
-    for count, line in enumerate(lines):
-        if count % _RECORDS_PER_ADVANCE == 0:
-            advance(line.position, total)
-        yield line
+        yield from history.events(progress=lambda done: advance(done, total), **filters)

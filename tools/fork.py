@@ -7,12 +7,11 @@ from pathlib import Path
 
 import click
 
-from eventlog import Reader
+import spoolog
 from eventlog.fork import fork as make_fork
-from server import housekeeping
 from server.access import PRIVATE_FILES
 from server.clock import WallClock
-from spoolog.point import Point
+from spoolog import Point
 from tools import output
 from tools.options import PointType, data_dir_option, json_option
 
@@ -43,7 +42,7 @@ def fork(data_dir: Path, at: Point, target: Path, as_json: bool) -> None:
             made = make_fork(
                 data_dir,
                 target,
-                _position_of(Reader(data_dir), at),
+                _position_of(data_dir, at),
                 now_us=WallClock()(),
                 private=PRIVATE_FILES,
                 progress=advance,
@@ -64,9 +63,6 @@ def fork(data_dir: Path, at: Point, target: Path, as_json: bool) -> None:
         output.facts("Fork made", found.items())
 
 
-def _position_of(reader: Reader, point: Point) -> int:
-    """Give the last position that does not lie behind a point."""
-    if point.position is not None:
-        return point.position
-    assert point.at_us is not None
-    return housekeeping.first_at(reader, point.at_us + 1) - 1
+def _position_of(data_dir: Path, at: Point) -> int:
+    """Give the last position that does not lie behind a point; one that is named is not changed."""
+    return spoolog.open(data_dir).position(at) if at.position is None else at.position

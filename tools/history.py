@@ -1,6 +1,7 @@
 """``spoolog history JOB_ID``: the life of one job, read from the log.
 
-Which events concern a job and how they read; the log itself is ``tools.lines`` and ``eventlog``.
+What each event changed is found by ``projections.trail``; which events are the job's, by
+``spoolog``.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,22 +11,21 @@ from typing import Final
 import click
 from msgspec import Struct
 
-from eventlog import Reader
+import spoolog
 from projections.bounds import SECOND_US
-from projections.events import JobClaimed
-from projections.feed import event_type
 from projections.moments import to_text
-from spoolog.folding import beginning
-from spoolog.select import Shown, Wanted, select
-from tools.lines import fields
+from projections.trail import Change, Value, steps
+from spoolog import Fact, event_type
+from tools.lines import coloured, fields
 from tools.options import data_dir_option, json_option
-from tools.output import Problem, note, rows, say_json
+from tools.output import Problem, note, printable, say_json, shown
 
+_INDENT: Final = " " * 12
 _TOLD_ELSEWHERE: Final = frozenset({"job", "prev", "worker"})
 
 
 class Step(Struct, frozen=True):
-    """One event of a job's life. `attempt` counts its claims so far."""
+    """One event of a job's life; `changes` is null where its beginning has expired."""
 
     position: int
     at: str
@@ -36,6 +36,7 @@ class Step(Struct, frozen=True):
     attempt: int
     since_last_us: int
     fields: dict[str, str]
+    changes: list[Change] | None
 
 
 @click.command()
@@ -43,61 +44,71 @@ class Step(Struct, frozen=True):
 @data_dir_option
 @json_option
 def history(job_id: str, data_dir: Path, as_json: bool) -> None:
-    """Tell what happened to a job: when, by whom, on which request, and how long it took."""
-    reader, wanted = Reader(data_dir), Wanted(job=job_id)
-    after = beginning(reader, wanted)
-    steps = list(steps_of(select(reader.lines(after), wanted)))
-    if after:
-        note(f"Records before {after + 1} have expired; what they told is not shown.")
-    if not steps:
+    """Tell what happened to a job: when, by whom, on which request, how long it took, what changed."""
+    past = spoolog.open(data_dir)
+    found = list(steps_of(past.events(job=job_id)))
+    if past.first > 1:
+        note(f"Records before {past.first} have expired; what they told is not shown.")
+    if not found:
         raise Problem(f"no event of a job {job_id!r} is in the log in {data_dir}")
     if as_json:
-        say_json({"job": job_id, "events": steps})
+        say_json({"job": job_id, "events": found})
         return
-    rows(
-        f"Job {job_id}",
-        ["position", "time", "since last", "event", "attempt", "worker", "by", "request", "told"],
-        [
-            (
-                step.position,
-                step.at,
-                _duration(step.since_last_us),
-                step.event,
-                step.attempt,
-                step.worker,
-                step.by,
-                step.request_id or None,
-                " ".join(f"{name}={value}" for name, value in step.fields.items()),
-            )
-            for step in steps
-        ],
-    )
+    click.echo(click.style(f"Job {printable(job_id)}", bold=True))
+    for step in found:
+        for line in timeline(step):
+            click.echo(line)
 
 
-def steps_of(found: Iterable[Shown]) -> Iterator[Step]:
+def steps_of(facts: Iterable[Fact]) -> Iterator[Step]:
     """Give a job's events as steps, oldest first."""
-    attempt = 0
-    last_us: int | None = None
-    for shown in found:
-        record = shown.record
-        for event in shown.events:
-            attempt += isinstance(event, JobClaimed)
-            told = dict(fields(event))
-            yield Step(
-                position=record.position,
-                at=to_text(record.at),
-                event=event_type(event),
-                by=record.by,
-                request_id=record.req,
-                worker=told.get("worker"),
-                attempt=attempt,
-                since_last_us=0 if last_us is None else record.at - last_us,
-                fields={name: text for name, text in told.items() if name not in _TOLD_ELSEWHERE},
-            )
-            last_us = record.at
+    for step in steps(facts):
+        record, event = step.fact.record, step.fact.event
+        told = dict(fields(event))
+        yield Step(
+            position=record.position,
+            at=to_text(record.at),
+            event=event_type(event),
+            by=record.by,
+            request_id=record.req,
+            worker=told.get("worker"),
+            attempt=step.attempt,
+            since_last_us=step.since_last_us or 0,
+            fields={name: text for name, text in told.items() if name not in _TOLD_ELSEWHERE},
+            changes=None if step.changes is None else list(step.changes),
+        )
+
+
+def timeline(step: Step) -> Iterator[str]:
+    """Give an event as lines for people: the event, what it changed, what else it says."""
+    words = [
+        click.style(f"{step.position:>9}", dim=True),
+        step.at,
+        f"{_duration(step.since_last_us):>12}",
+        coloured(step.event),
+        f"attempt={step.attempt}",
+        click.style(f"by={printable(step.by)}", dim=True),
+    ]
+    if step.worker is not None:
+        words.insert(-1, f"worker={step.worker}")
+    if step.request_id:
+        words.append(click.style(f"req={printable(step.request_id)}", dim=True))
+    yield " ".join(words)
+    for change in step.changes or ():
+        before, after = (_value(change.field, value) for value in (change.before, change.after))
+        yield f"{_INDENT}{change.field}: {before} → {click.style(after, bold=True)}"
+    if step.fields:
+        told = " ".join(f"{name}={text}" for name, text in step.fields.items())
+        yield _INDENT + click.style(told, dim=True)
+
+
+def _value(field: str, value: Value) -> str:
+    if field.endswith("_at") and isinstance(value, int):
+        return to_text(value)
+    return shown(value)
 
 
 def _duration(us: int) -> str:
     if us < SECOND_US:
-        return f"{us / 1_000:.1f} ms"
-    return f"{us / SECOND_US:,.2f} s"
+        return f"+{us / 1_000:.1f} ms"
+    return f"+{us / SECOND_US:,.2f} s"

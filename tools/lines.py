@@ -1,4 +1,4 @@
-"""How a record reads as a line. Which ones are asked for is ``spoolog.select``'s.
+"""How a record reads as a line. Which ones are asked for is ``spoolog``'s.
 
 Nothing here reads files or prints.
 """
@@ -13,7 +13,7 @@ from eventlog import Line
 from projections.events import Event
 from projections.feed import event_type
 from projections.moments import to_text
-from spoolog.select import Shown
+from spoolog import Shown
 from tools.output import printable
 
 _VALUE_CHARACTERS_MAX = 120
@@ -33,13 +33,18 @@ def readable(shown: Shown) -> Iterator[str]:
         words = [
             click.style(f"{record.position:>9}", dim=True),
             to_text(record.at),
-            click.style(f"{kind:<22}", fg=_COLOURS.get(kind.rpartition(".")[2].split("_")[-1])),
+            coloured(kind),
             *(f"{name}={value}" for name, value in fields(event)),
             click.style(f"by={printable(record.by)}", dim=True),
         ]
         if record.req:
             words.append(click.style(f"req={printable(record.req)}", dim=True))
         yield " ".join(words)
+
+
+def coloured(kind: str) -> str:
+    """Give the name of an event type, which shows whether it is a good one."""
+    return click.style(f"{kind:<22}", fg=_COLOURS.get(kind.rpartition(".")[2].split("_")[-1]))
 
 
 def fields(event: Event) -> Iterator[tuple[str, str]]:

@@ -5,32 +5,30 @@ How a record is chosen and worded stands in ``tools.lines``; what makes a log so
 ``tools.archive``, ``tools.fork`` and ``tools.repair``.
 """
 
-import time
+import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
+import spoolog
 from eventlog import LogDamaged, Reader, SegmentInfo, SnapshotStore, verify
 from eventlog.errors import CheckpointDiffers, HashesMissing
-from eventlog.frame import chain_hex
 from projections.moments import to_text
-from spoolog.folding import beginning, last_known
-from spoolog.point import Point
-from spoolog.select import Shown, Wanted, select
+from spoolog import Shown
 from tools import logkeeping, output
 from tools.archive import archive
 from tools.checkpoint import Comparison, checkpoint, file_type, verifiers_option
 from tools.fork import fork
 from tools.lines import document, readable
-from tools.options import PointType, data_dir_option, json_option
+from tools.options import PointType, data_dir_option, filter_options, json_option
 from tools.repair import repair, told
 
-F = TypeVar("F", bound=Callable[..., Any])
-POLL_SECS: Final = 0.1
+_ALONE_BYTES_MAX: Final = 128 * 1024 * 1024
+"""Reading so much takes no longer than starting others to help."""
 
 
 @click.group()
@@ -47,19 +45,6 @@ log.add_command(archive)
 log.add_command(checkpoint)
 log.add_command(fork)
 log.add_command(repair)
-
-
-def _filters(command: F) -> F:
-    for option in (
-        click.option(
-            "--type", "types", multiple=True, help="Only events of this type; repeatable."
-        ),
-        click.option("--queue", help="Only events of this queue, its jobs and its workers."),
-        click.option("--job", help="Only events of this job."),
-        click.option("--by", help="Only what this API key did, or the word system."),
-    ):
-        command = option(command)
-    return command
 
 
 @log.command()
@@ -82,7 +67,7 @@ def stat(data_dir: Path, as_json: bool) -> None:
         "records": max(0, last - first + 1),
         "known_synced": walker.mark.position,
         "epoch": 0 if cursor is None else cursor.header.epoch,
-        "chain": "" if cursor is None else chain_hex(cursor.state).decode(),
+        "chain": walker.chain,
         "bytes": sum(segment.bytes for segment in segments),
         "file_bytes": used.log_bytes,
         "compressed_segments": used.compressed_segments,
@@ -106,59 +91,41 @@ def stat(data_dir: Path, as_json: bool) -> None:
 @click.option("--from", "start", type=PointType(), help="First position or time.")
 @click.option("--to", "end", type=PointType(), help="Last position or time.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many records.")
-@_filters
+@click.option("--chained", is_flag=True, help="Check the hash chain as well, also with a filter.")
+@filter_options
 @json_option
-def cat(
-    *,
-    data_dir: Path,
-    start: Point | None,
-    end: Point | None,
-    limit: int | None,
-    as_json: bool,
-    **filters: Any,
-) -> None:
-    """Print records, oldest first: a line for each event, or with --json the stored JSON."""
-    wanted = _wanted(filters, start, end)
-    reader = Reader(data_dir)
-    found = select(reader.lines(beginning(reader, wanted)), wanted)
-    _print(islice(found, limit), as_json=as_json)
+def cat(*, data_dir: Path, limit: int | None, chained: bool, as_json: bool, **filters: Any) -> None:
+    """Print records, oldest first: a line for each event, or with --json the stored JSON.
+
+    Every record on the way must have its checksum and position. A filter passes over what does not
+    match without looking at the hash chain: `log verify` looks at all of it.
+    """
+    found = spoolog.open(data_dir).records(chained=chained, **filters)
+    with output.to_a_reader():
+        _print(islice(found, limit), as_json=as_json)
 
 
 @log.command()
 @data_dir_option
 @click.option("-n", "--lines", "count", type=click.IntRange(min=0), default=10, show_default=True)
 @click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until interrupted.")
-@_filters
+@filter_options
 @json_option
 def tail(*, data_dir: Path, count: int, follow: bool, as_json: bool, **filters: Any) -> None:
     """Print the last records that match; with -f also what is written from now on.
 
     What -f shows was written and may not yet be synced.
     """
-    wanted = _wanted(filters)
-    reader = Reader(data_dir)
-    last = last_known(reader) or 0
+    history = spoolog.open(data_dir)
+    last = history.last
     # Without a filter the last records are known by their number; the log behind them is not read.
-    after = beginning(reader, wanted)
-    if not any(filters.values()):
-        after = max(after, last - count)
-    recent: deque[Shown] | None = deque(maxlen=count)
-
-    def wait() -> bool:
-        nonlocal recent
-        if recent is not None:
-            _print(recent, as_json=as_json)
-            recent = None
-        if follow:
-            time.sleep(POLL_SECS)
-        return follow
-
+    start = None if any(filters.values()) else max(history.first, last - count + 1)
+    _print(deque(history.records(start=start, end=last, **filters), count), as_json=as_json)
+    if not follow:
+        return
     try:
-        for shown in select(reader.follow(after, wait), wanted):
-            if recent is None:
-                _print([shown], as_json=as_json)
-            else:
-                recent.append(shown)
+        for shown in history.follow(start=last + 1, **filters):
+            _print([shown], as_json=as_json)
     except KeyboardInterrupt:
         return  # the way to end `tail -f`, not a failure
 
@@ -169,22 +136,37 @@ def tail(*, data_dir: Path, count: int, follow: bool, as_json: bool, **filters: 
     "--checkpoint", "path", type=file_type, help="Also check that the log goes on from this one."
 )
 @verifiers_option
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    help="How many read it; as many as there are processors when it is long.",
+)
 @json_option
-def verify_log(data_dir: Path, path: Path | None, vkeys: tuple[str, ...], as_json: bool) -> None:
+def verify_log(
+    *,
+    data_dir: Path,
+    path: Path | None,
+    vkeys: tuple[str, ...],
+    processes: int | None,
+    as_json: bool,
+) -> None:
     """Check every checksum, the hash chain and the seals; exit 1 and say where if one is wrong.
 
-    A log that was rolled back, or rewritten with all of these, is caught only with --checkpoint.
+    A log that was rolled back, or rewritten with all of these, is caught only with --checkpoint,
+    for which one process reads it.
     """
     if vkeys and path is None:
         raise output.Misuse("--key is of use only with --checkpoint")
     try:
-        total = last_known(Reader(data_dir))
+        history = spoolog.open(data_dir)
+        total = history.last_known
         compared = None if path is None else Comparison(data_dir, path, vkeys)
         with output.progress("verifying", total) as advance:
             sound = verify(
                 data_dir,
                 progress=lambda position: advance(position, total),
                 batches=None if compared is None else compared.take,
+                processes=processes or _processes(history.reader.segments()),
             )
         if compared is not None:
             compared.judge()
@@ -217,6 +199,11 @@ def verify_log(data_dir: Path, path: Path | None, vkeys: tuple[str, ...], as_jso
         output.facts("Sound: every record is as it was written", found.items())
 
 
+def _processes(segments: list[SegmentInfo]) -> int:
+    long = sum(segment.bytes for segment in segments) > _ALONE_BYTES_MAX
+    return (os.cpu_count() or 1) if long else 1
+
+
 def _damage(damaged: LogDamaged) -> dict[str, object]:
     return {
         "ok": False,
@@ -242,19 +229,6 @@ def _segment(segment: SegmentInfo) -> dict[str, object]:
         "created_at": to_text(segment.header.created_at_us),
         "writer": segment.header.writer,
     }
-
-
-def _wanted(
-    filters: dict[str, Any], start: Point | None = None, end: Point | None = None
-) -> Wanted:
-    return Wanted(
-        start=start,
-        end=end,
-        types=frozenset(filters["types"]),
-        queue=filters["queue"],
-        job=filters["job"],
-        by=filters["by"],
-    )
 
 
 def _print(found: Iterable[Shown], *, as_json: bool) -> None:

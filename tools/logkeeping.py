@@ -11,7 +11,7 @@ import click
 from eventlog import NotCovered, Reader
 from server import housekeeping
 from server.housekeeping import KEEP_PLAIN
-from spoolog.point import Point
+from spoolog import Point
 from tools import output
 from tools.options import PointType, data_dir_option, json_option
 

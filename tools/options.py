@@ -5,7 +5,6 @@ anything.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -13,10 +12,9 @@ import click
 import msgspec
 from msgspec import inspect
 
-from projections.moments import to_us
 from server.duration import Duration
 from server.settings import Settings
-from spoolog.point import Point
+from spoolog import Point, point
 
 F = TypeVar("F", bound=Callable[..., Any])
 ENV_PREFIX: Final = "SPOOLOG_"
@@ -31,19 +29,10 @@ class PointType(click.ParamType):  # type: ignore[type-arg]  # generic since cli
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Point:
         """Read the text of an option."""
-        if isinstance(value, Point):
-            return value
-        text = str(value)
-        if text.isascii() and text.isdigit():
-            return Point(position=int(text))
         try:
-            return Point(at_us=to_us(datetime.fromisoformat(text)))
-        except ValueError:
-            self.fail(
-                f"{text!r} is neither a position nor a time such as 2026-01-31T12:00:00Z",
-                param,
-                ctx,
-            )
+            return point(value)
+        except ValueError as reason:
+            self.fail(str(reason), param, ctx)
 
 
 class DurationType(click.ParamType):  # type: ignore[type-arg]  # as above
@@ -122,6 +111,24 @@ def data_dir_option(command: F) -> F:
 def json_option(command: F) -> F:
     """Give a verb its output for programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def filter_options(command: F) -> F:
+    """Give a verb its choice of events."""
+    for option in (
+        click.option(
+            "--type", "types", multiple=True, help="Only events of this type; repeatable."
+        ),
+        click.option("--queue", help="Only events of this queue, its jobs and its workers."),
+        click.option("--job", help="Only events of this job."),
+        click.option("--by", help="Only what this API key did, or the word system."),
+        click.option("--worker", help="Only events that name this worker."),
+        click.option(
+            "--request", "request_id", metavar="ID", help="Only what this request recorded."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def _field(name: str) -> inspect.Field:

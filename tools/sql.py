@@ -17,11 +17,9 @@ from typing import Any, Final
 import click
 from msgspec.json import Encoder
 
-from eventlog import Reader
+import spoolog
 from projections.moments import to_text, to_us
-from spoolog.folding import fold_at, last_known
-from spoolog.point import Point
-from spoolog.select import Wanted
+from spoolog import History, Point
 from tools import output
 from tools.analytics import MEMORY_MIB, Answer, Warehouse, check, failures_of_a_query, warehouse
 from tools.facts import facts
@@ -63,10 +61,10 @@ def sql(
     """
     if as_csv and as_json:
         raise output.Misuse("--csv and --json are two answers")
-    reader = Reader(data_dir)
+    history = spoolog.open(data_dir)
     query = check(query, TABLES)
     with warehouse(memory_mib=memory_mib) as store:
-        _fill(store, reader, at, {table.name for table in TABLES if _names(query, table)})
+        _fill(store, history, at, {table.name for table in TABLES if _names(query, table)})
         store.seal()
         with failures_of_a_query():
             _tell(store.ask(query), as_csv=as_csv, as_json=as_json)
@@ -76,22 +74,22 @@ def _names(query: str, table: Table) -> bool:
     return re.search(rf"\b{table.name}\b", query, re.IGNORECASE) is not None
 
 
-def _fill(store: Warehouse, reader: Reader, at: Point | None, named: set[str]) -> None:
+def _fill(store: Warehouse, history: History, at: Point | None, named: set[str]) -> None:
     """Make all tables, and load those that are named, as of one moment."""
     for table in TABLES:
         store.create(table)
     end = at
     if named & {JOBS.name, QUEUES.name}:
-        end = Point(position=_fill_state(store, reader, at, with_jobs=JOBS.name in named))
+        end = Point(position=_fill_state(store, history, at, with_jobs=JOBS.name in named))
     if EVENTS.name in named:
-        store.fill(EVENTS, facts(reader, Wanted(end=end), "loading"))
+        store.fill(EVENTS, facts(history, "loading", end=end))
 
 
-def _fill_state(store: Warehouse, reader: Reader, at: Point | None, *, with_jobs: bool) -> int:
+def _fill_state(store: Warehouse, history: History, at: Point | None, *, with_jobs: bool) -> int:
     """Load what the log adds up to; give the position it holds for."""
-    total = last_known(reader)
+    total = history.last_known
     with output.progress("folding", total) as advance:
-        state = fold_at(reader, at, lambda position: advance(position, total)).state
+        state = history.state(at, lambda position: advance(position, total))
     store.fill(JOBS, jobs_in(state) if with_jobs else ())
     store.fill(QUEUES, queues_in(state))
     return state.position

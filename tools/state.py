@@ -1,6 +1,6 @@
 """``spoolog state``: queues and jobs as they were at a point of the log, or as they are at its end.
 
-Which jobs match and in which order is the same search as the server's. ``spoolog.folding`` gives the
+Which jobs match and in which order is the same search as the server's. ``spoolog`` gives the
 state; nothing here reads the log.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 from msgspec import ValidationError, convert, json, structs
 
-from eventlog import Reader
+import spoolog
 from projections.bounds import PAGE_JOBS_DEFAULT, PAGE_JOBS_MAX
 from projections.entities import Job
 from projections.events import DEFAULT_ORG
@@ -22,8 +22,7 @@ from projections.queries.listing import listing
 from projections.specs import JobListQuery
 from projections.state import State
 from server.http.views import jobs as views
-from spoolog.folding import fold_at, last_known
-from spoolog.point import Point
+from spoolog import Point
 from tools import output
 from tools.options import PointType, data_dir_option, json_option
 
@@ -52,12 +51,12 @@ def at_option(command: F) -> F:
 
 def state_at(data_dir: Path, at: Point | None) -> State:
     """Fold the log up to a point, and tell on standard error how."""
-    reader = Reader(data_dir)
-    total = last_known(reader)
+    history = spoolog.open(data_dir)
+    total = history.last_known
     if at is not None and at.position is not None:
         total = at.position
     with output.progress("folding", total) as advance:
-        folded = fold_at(reader, at, lambda position: advance(position, total))
+        folded = history.fold(at, lambda position: advance(position, total))
     for text in folded.passed_over:
         output.note(text)
     began = f"the snapshot at {folded.began_at}" if folded.began_at else "the log's beginning"

@@ -20,6 +20,7 @@ from projections.specs import (
 )
 from server import questions as asks
 from server.history import history as read_history
+from server.history import told as tell_history
 from server.http.answer import Answer
 from server.http.at import answered
 from server.http.call import Call
@@ -116,8 +117,9 @@ async def list_dead(call: Call) -> Answer:
 async def history(call: Call) -> Answer:
     """Give a job's events, the oldest first; X-Has-More tells whether more follow."""
     asked = HISTORY.read(call.request)
-    told = await read_history(call.engine.log, _found(call))
-    if (asked.order_dir or "asc").lower() != "desc":
+    facts = await read_history(call.engine.log, _found(call))
+    told = await tell_history(facts[::-1])
+    if (asked.order_dir or "asc").lower() == "desc":
         told.reverse()
     offset = max(asked.offset or 0, 0)
     limit = bounds.PAGE_HISTORY_DEFAULT if asked.limit is None else asked.limit

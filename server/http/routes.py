@@ -33,6 +33,7 @@ from server.http.route import API, Route
 from server.http.views import actions as action_views
 from server.http.views import claims as claim_views
 from server.http.views import dashboard as dashboard_views
+from server.http.views import events as event_views
 from server.http.views import jobs as job_views
 from server.http.views import overall
 from server.http.views import queues as queue_views
@@ -369,7 +370,7 @@ ROUTES: Final = (
         path=_EVENTS,
         handler=events.organization,
         query=events.EVENTS,
-        answers={200: events.STREAM},
+        answers={200: {events.STREAM: event_views.ServerSentEvent}},
         also=(403,),
         token_in_query=True,
     ),
@@ -377,14 +378,14 @@ ROUTES: Final = (
         path=f"{_EVENTS}/jobs/{{id}}",
         handler=events.job,
         query=events.EVENTS,
-        answers={200: events.STREAM},
+        answers={200: {events.STREAM: event_views.ServerSentEvent}},
         token_in_query=True,
     ),
     _get(
         path=f"{_EVENTS}/queues/{{name}}",
         handler=events.queue,
         query=events.EVENTS,
-        answers={200: events.STREAM},
+        answers={200: {events.STREAM: event_views.ServerSentEvent}},
         also=(404,),
         token_in_query=True,
     ),

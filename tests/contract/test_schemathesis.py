@@ -24,6 +24,7 @@ from server.access import new_key
 from server.app import build_app
 from server.clock import WallClock
 from server.engine import SYSTEM, Engine
+from server.http import events
 from server.http.routes import ROUTES
 
 KEY: Final = "sp_test_of_schemathesis"
@@ -46,6 +47,8 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(waiting.WaitingRoom, "wait", hasty)
     # Whoever follows the log gets what there is; else it would never end.
     monkeypatch.setattr(MemoryLog, "follow", MemoryLog.read)
+    # And whoever listens to events hears how it stands; to some, that is all that a stream has.
+    monkeypatch.setattr(events, "STREAM_SECS_MAX", 0.01)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -68,11 +68,13 @@ async def test_what_was_found_at_the_start_is_cheap_from_the_second_time_on(
     log = open_log(disk=disk)
     await all_of(log)
     await log.begin()
-    await log.body(2_500)
-    for position in (2_501, 2_400, 300):
+    positions = (2_501, 2_400, 300)
+    for position in positions:
+        await log.body(position - 1)
+    for position in positions:
         counted.lines = 0
         assert await log.body(position) == body(position)
-        assert counted.lines <= EVERY_RECORDS
+        assert counted.lines <= 2 * EVERY_RECORDS
     await log.close()
 
 

@@ -191,11 +191,16 @@ async def test_a_changed_hash_is_caught_after_expiry() -> None:
         write_pieces(disk, HOME, [*pieces[:index], lie, *pieces[index + 1 :]])
         assert (differs(disk, HOME, note) is not None) == noticed
         assert differs(disk, HOME, last) is not None
+    stale = structs.replace(pieces[2], state=pieces[0].state)
+    write_pieces(disk, HOME, [*pieces[:2], stale, *pieces[3:]])
+    with pytest.raises(HashesMissing):
+        differs(disk, HOME, note)
 
 
-async def test_expiry_stopped_anywhere_loses_no_hash() -> None:
+@pytest.mark.parametrize("size", [None, 8])
+async def test_expiry_stopped_anywhere_loses_no_hash(size: int | None) -> None:
     begin = await a_log()
-    note = checkpoint(begin, HOME, 6)
+    note = checkpoint(begin.copy() if size else begin, HOME, size or 6)
     end = begin.copy()
     expire(end, HOME, "c1", before=9, covered=ALL)
     for fail_at in range(1, end.calls + 1):
@@ -209,6 +214,7 @@ async def test_expiry_stopped_anywhere_loses_no_hash() -> None:
             assert tree(left, HOME).root(LAST) == right(LAST)
             expire(left, HOME, "c1", before=9, covered=ALL)
             assert left.content() == end.content()
+            assert left.after_power_loss(keep_mark=True).content() == end.content()
 
 
 async def test_a_segment_that_is_damaged_does_not_expire() -> None:

@@ -1,6 +1,7 @@
 import random
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,30 @@ async def test_sound_log_is_summed_up(form: Callable[[MemoryDisk], MemoryDisk]) 
     )
     assert verified.chain_hex == list(Reader(HOME.directory, disk).lines())[-1].chain
     assert heard[-1] == 12
+
+
+async def test_many_processes_find_what_one_finds(tmp_path: Path) -> None:
+    log = open_log(tmp_path, segment_bytes_max=500)
+    await log.begin()
+    await write(log, batches=6)
+    await log.close()
+    heard: list[int] = []
+    alone = verify(tmp_path)
+    assert verify(tmp_path, progress=heard.append, processes=2) == alone
+    assert heard == sorted(heard)
+    assert heard[-1] == alone.last
+    paths = sorted((tmp_path / "log").iterdir())
+    for path in reversed(paths[1::2]):  # and the damage stays: the first is what is told
+        path.chmod(0o600)
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"created", b"crested", 1))
+        told = []
+        for processes in (1, 2):
+            with pytest.raises(LogDamaged) as damaged:
+                verify(tmp_path, processes=processes)
+            told.append(str(damaged.value))
+        assert told[0] == told[1]
+        assert path.name in told[0]
 
 
 async def test_empty_log_is_sound() -> None:

@@ -180,6 +180,14 @@ async def test_history_tells_everything_in_order(face: Face) -> None:
     assert told[4]["details"]["error"] == "boom"
     assert (told[5]["actor"], told[5]["worker_id"]) == ("system", None)
     assert told[-1]["request_id"] == "the-last"
+    assert [one["attempt"] for one in told] == [0, 1, 1, 1, 1, 1, 2, 2]
+    assert (told[0]["since_last_ms"], told[5]["since_last_ms"]) == (None, 60_000.0)
+    assert told[2]["changes"] == []
+    assert told[5]["changes"] == []
+    assert {"field": "status", "before": None, "after": "pending"} in told[0]["changes"]
+    assert {"field": "status", "before": "pending", "after": "processing"} in told[1]["changes"]
+    lease = next(one for one in told[4]["changes"] if one["field"] == "lease_expires_at")
+    assert (lease["before"][-1], lease["after"]) == ("Z", None)
     assert b"hush" not in answer.content
     assert b"secret" not in answer.content
     newest = (await face.get(f"/jobs/{job_id}/history?order_dir=desc&limit=2")).json

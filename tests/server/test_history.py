@@ -11,9 +11,10 @@ from eventlog.directory import Home
 from eventlog.disk import OsDisk
 from eventlog.retention import expire
 from projections.events import decode
+from projections.feed import Fact
 from projections.fold import refold
 from projections.state import State
-from server.history import Told, history
+from server.history import history
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -39,7 +40,7 @@ async def told(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     await log.close()
 
 
-def places(found: list[Told]) -> list[tuple[int, int]]:
+def places(found: list[Fact]) -> list[tuple[int, int]]:
     return [(one.record.position, one.index) for one in found]
 
 

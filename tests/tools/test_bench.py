@@ -1,13 +1,17 @@
 import asyncio
 import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from eventlog import verify
+from eventlog import Reader, SnapshotStore, verify
+from projections.digest import digest
 from projections.queries import jobs as queries
+from spoolog import History, event_type, fold_log
 from tests.tools.workbench import spoolog
-from tools.bench import claim, create, lists, memory, replay, restart
+from tools.bench import claim, crc, create, lists, memory, read, replay, restart
 from tools.bench.load import Load, make_load
 from tools.bench.report import Figure, tell
 from tools.bench.workload import write_log
@@ -34,6 +38,59 @@ async def test_workload_is_a_sound_log_and_the_same_each_time(tmp_path: Path) ->
         assert await write_log(tmp_path / name, 500, lambda done, of: None) >= 500
     one, two = verify(tmp_path / "a"), verify(tmp_path / "b")
     assert one.chain_hex == two.chain_hex
+
+
+def generate(data_dir: Path, *options: object) -> dict[str, Any]:
+    result = spoolog("bench", "gen", "--data-dir", data_dir, "--json", *options)
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_generated_traffic_is_whole_and_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    made = [
+        generate(tmp_path / name, "--events", 20_000, "--seed", seed, "--snapshots", 2)
+        for name, seed in (("a", 7), ("b", 7), ("c", 8))
+    ]
+    chains = [verify(tmp_path / name).chain_hex for name in "abc"]
+    assert chains[0] == chains[1] != chains[2]
+    assert (made[0]["events"], made[0]["records"]) == (made[1]["events"], made[1]["records"])
+    history = History(Reader(tmp_path / "a"))
+    kinds = Counter(event_type(fact.event) for fact in history.events())
+    assert sum(kinds.values()) == made[0]["events"] >= 20_000
+    assert {"job.failed", "job.due", "job.lease_extended", "worker.heartbeat"} <= set(kinds)
+    folded = fold_log(history.reader)
+    assert digest(folded.state) == digest(history.state())
+    assert len(SnapshotStore(history.data_dir, history.cluster).positions()) == 2
+
+
+def test_generating_touches_nothing_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("precious")
+    result = spoolog("bench", "gen", "--data-dir", tmp_path, "--events", 10)
+    assert (result.exit_code, [path.name for path in tmp_path.iterdir()]) == (2, ["mine"])
+
+
+def test_reading_is_measured_in_processes_of_its_own(tmp_path: Path) -> None:
+    made = generate(tmp_path, "--events", 5_000)
+    verified, passed_over, state, peak = read.measure(tmp_path)
+    assert verified.details["log bytes"] == sum(
+        path.stat().st_size for path in (tmp_path / "log").iterdir()
+    )
+    assert passed_over.details["events"] == made["events"]
+    assert min(verified.value, passed_over.value, state.value) > 0
+    assert 10 < peak.value < 500
+
+
+def test_the_least_that_reading_costs_is_that_of_compressed_segments_as_well(
+    tmp_path: Path,
+) -> None:
+    generate(tmp_path, "--events", 5_000)
+    plain = crc.read(tmp_path)
+    assert spoolog("log", "compress", "--keep", 0, "--data-dir", tmp_path).exit_code == 0
+    assert ".zst" in {path.suffix for path in (tmp_path / "log").iterdir()}
+    packed = crc.read(tmp_path)
+    assert (plain.bytes, plain.lines) == (packed.bytes, packed.lines)
 
 
 def test_replay_measures_events() -> None:

@@ -25,13 +25,26 @@ async def test_history_tells_a_jobs_life(tmp_path: Path) -> None:
     assert due["since_last_us"] == 100_000_000
     assert found["events"][-1]["request_id"] == "req-2"
     assert found["events"][-1]["fields"] == {"result": '{"sent":2.50}'}
+    assert {"field": "status", "before": "pending", "after": "processing"} in found["events"][1][
+        "changes"
+    ]
 
 
 async def test_history_is_readable(tmp_path: Path) -> None:
     story = await write_story(tmp_path)
     result = spoolog("history", story.mail, "--data-dir", tmp_path)
     assert result.exit_code == 0
-    for word in ("job.completed", "w1", "req-2", "100.00 s", "key_bob"):
+    for word in (
+        "job.completed",
+        "worker=w1",
+        "req=req-2",
+        "+100.00 s",
+        "by=key_bob",
+        "attempt=2",
+        "status: processing → completed",
+        "assigned_worker_id: w1 → -",
+        "retry_count: 0 → 1",
+    ):
         assert word in result.stdout
     assert "\x1b[31m" not in result.stdout
 

@@ -42,6 +42,8 @@ VALUES = {
     "strict_queue_names": ("true", True),
     "require_lease_id": ("1", True),
     "auth_failures_per_min": ("0", 0),
+    "token_secs": ("60", 60),
+    "refresh_token_secs": ("61", 61),
     "pending_bytes_max": ("9", 9),
     "body_bytes_max": ("33554433", 33_554_433),
     "console": ("json", Console.JSON),

@@ -1,18 +1,23 @@
 """``spoolog bench``: the verbs and their options. What is measured stands in the other modules."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
+from projections.bounds import SECOND_US
+from tools import output
 from tools.bench import claim as claim_bench
 from tools.bench import create as create_bench
+from tools.bench import gen as gen_bench
 from tools.bench import lists as lists_bench
 from tools.bench import memory as memory_bench
+from tools.bench import read as read_bench
 from tools.bench import replay as replay_bench
 from tools.bench import restart as restart_bench
 from tools.bench.report import Figure, tell
 from tools.children import ending_on_sigterm
-from tools.options import json_option
+from tools.options import data_dir_option, json_option
 
 _SECONDS = click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True)
 _CONNECTIONS = click.option(
@@ -79,6 +84,47 @@ def memory(jobs: int, as_json: bool) -> None:
 def lists(jobs: int, requests: int, as_json: bool) -> None:
     """Pages of a long job list, by every filter and order."""
     _report(lambda: lists_bench.measure(jobs, requests), as_json=as_json)
+
+
+@bench.command()
+@data_dir_option
+@click.option("--events", type=click.IntRange(min=1), default=1_000_000, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option(
+    "--snapshots",
+    type=click.IntRange(min=0),
+    default=4,
+    show_default=True,
+    help="How many to make on the way, evenly apart.",
+)
+@json_option
+def gen(*, data_dir: Path, events: int, seed: int, snapshots: int, as_json: bool) -> None:
+    """Write a new data directory with made-up traffic of this many events, or a few more.
+
+    The same seed gives the same log. It can be read, replayed and served like any other.
+    """
+    with ending_on_sigterm(), output.progress("writing events", events) as advance:
+        written = gen_bench.write(data_dir, events, seed=seed, snapshots=snapshots, advance=advance)
+    found = {
+        "data_dir": str(data_dir),
+        "events": written.events,
+        "records": written.records,
+        "seed": written.seed,
+        "seconds": round(written.elapsed_us / SECOND_US, 2),
+        "events_per_second": round(written.events * SECOND_US / written.elapsed_us),
+    }
+    if as_json:
+        output.say_json(found)
+    else:
+        output.facts("Data directory written", found.items())
+
+
+@bench.command()
+@data_dir_option
+@json_option
+def read(data_dir: Path, as_json: bool) -> None:
+    """Verify, filter and fold a data directory that `bench gen` made: time and memory of each."""
+    _report(lambda: read_bench.measure(data_dir), as_json=as_json)
 
 
 @bench.command("all")
