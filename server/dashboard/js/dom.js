@@ -86,7 +86,7 @@ function morph(live, fresh) {
   listen(live, fresh.spoologHandlers ?? live.spoologHandlers ?? {});
   morphChildren(live, fresh);
   for (const name of CONTROLLED) if (live[name] !== fresh[name]) live[name] = fresh[name];
-  const typing = live === document.activeElement;
+  const typing = live === document.activeElement && live.type !== "range";
   if (valueChanged && !typing && fresh.hasAttribute("data-value")) live.value = fresh.getAttribute("data-value");
 }
 

@@ -41,12 +41,14 @@ import { view as deadletters } from "./views/deadletters.js";
 import { view as overview } from "./views/overview.js";
 import { view as queue } from "./views/queue.js";
 import { view as queues } from "./views/queues.js";
+import { view as time } from "./views/time.js";
 
 const VIEWS = [
   overview,
   queues,
   queue,
   deadletters,
+  time,
 ];
 const HOME = "#/overview";
 

@@ -9,6 +9,7 @@ const ENTRIES = [
   ["overview", "Overview"],
   ["queues", "Queues"],
   ["deadletters", "Dead letters"],
+  ["time", "Time machine"],
 ];
 
 /** The frame; the screen goes into #screen, which is left alone here. */
