@@ -38,6 +38,7 @@ import { adoptFromLink, begin, currentKey, end } from "./session.js";
 import { frame, signIn } from "./shell.js";
 import { applyTheme, nextTheme } from "./theme.js";
 import { view as deadletters } from "./views/deadletters.js";
+import { view as log } from "./views/log.js";
 import { view as overview } from "./views/overview.js";
 import { view as queue } from "./views/queue.js";
 import { view as queues } from "./views/queues.js";
@@ -49,6 +50,7 @@ const VIEWS = [
   queue,
   deadletters,
   time,
+  log,
 ];
 const HOME = "#/overview";
 

@@ -10,6 +10,7 @@ const ENTRIES = [
   ["queues", "Queues"],
   ["deadletters", "Dead letters"],
   ["time", "Time machine"],
+  ["log", "Log"],
 ];
 
 /** The frame; the screen goes into #screen, which is left alone here. */

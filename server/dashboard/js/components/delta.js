@@ -14,9 +14,10 @@ export function difference(then, other, vs) {
   return vs === "now" ? other - then : then - other;
 }
 
-/** The words of a difference, marked. */
-export function delta(text, title = null) {
-  return text ? h("span", { class: "delta", title }, text) : h("span", { class: "dim none" }, "–");
+/** The words of differences, marked. */
+export function delta(...texts) {
+  const told = texts.filter(Boolean);
+  return told.length > 0 ? told.map((text) => h("span", { key: text, class: "delta" }, text)) : h("span", { class: "dim none" }, "–");
 }
 
 /** What the column is called. */

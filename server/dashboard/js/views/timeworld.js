@@ -53,13 +53,13 @@ function queues({ queues: found, queueNames, vs }, ctx) {
       { key: "scheduled", label: "Scheduled", numeric: true, minor: true, cell: ({ figures }) => number(figures.scheduled_jobs) },
       { key: "running", label: "Running", numeric: true, cell: ({ figures }) => number(figures.processing_jobs) },
       { key: "oldest", label: "Oldest", numeric: true, minor: true, cell: ({ figures }) => duration(figures.max_job_age_seconds) },
-      { key: "change", label: deltaLabel(vs), last: true, cell: (queue) => delta(queueChange(queue, vs)) },
+      { key: "change", label: deltaLabel(vs), last: true, cell: (queue) => delta(...queueChange(queue, vs)) },
     ],
   }), left > 0 && h("p", { class: "dim" }, `The first ${FIGURES_MAX} by name; choose a queue below to see any other of the ${number(left)}.`));
 }
 
 function queueChange({ enabled, figures, other }, vs) {
-  if (other === null) return vs === "now" ? "gone" : "new";
+  if (other === null) return [vs === "now" ? "gone" : "new"];
   const parts = [["pending", figures.pending_jobs], ["scheduled", figures.scheduled_jobs], ["running", figures.processing_jobs]]
     .map(([name, then]) => [signed(difference(then, other[name], vs)), name])
     .filter(([text]) => text).map(([text, name]) => `${name} ${text}`);
@@ -67,7 +67,7 @@ function queueChange({ enabled, figures, other }, vs) {
     const isPaused = vs === "now" ? other.paused : !enabled;
     parts.unshift(isPaused ? "paused" : "resumed");
   }
-  return parts.join(", ");
+  return parts;
 }
 
 function jobs({ jobs: { value: found, hasMore }, changes, queueNames, vs }, ctx) {
