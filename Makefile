@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: serve test faults lint check bench clean
+.PHONY: serve test test-browser faults lint check bench clean
 
 serve: $(VENV)/.installed
 	$(BIN)/spoolog serve
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
+
+# The dashboard in a real browser; a Chromium is looked for, and on Debian installed when root runs this.
+test-browser: $(VENV)/.installed-browser
+	chromium=$$(.ci/chromium) && CHROMIUM="$$chromium" $(BIN)/python -m pytest tests/browser
 
 # The long forms: hours of kills, lost power, overload and load. MINUTES is the length of the soak.
 MINUTES ?= 60
@@ -47,6 +51,11 @@ $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	@echo 'installing into $(VENV) …'
 	@$(RUN_INSTALL) -e '.[test]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-browser: pyproject.toml | $(VENV)/bin/python
+	@echo 'installing into $(VENV) …'
+	@$(RUN_INSTALL) -e '.[test,browser]'
+	@touch $@ $(VENV)/.installed-test $(VENV)/.installed
 
 $(VENV)/.installed-lint: pyproject.toml | $(VENV)/bin/python
 	@echo 'installing into $(VENV) …'

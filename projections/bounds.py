@@ -33,6 +33,8 @@ DEAD_RETRY_MAX: Final = 100
 DEAD_PURGE_MAX: Final = 10_000
 ACTION_IDS_MAX: Final = 1_000
 JOBS_PER_RECORD_MAX: Final = 500
+UNDONE_PER_RECORD_MAX: Final = 200
+RESTORED_BYTES_PER_RECORD_MAX: Final = MIB
 CHILDREN_WAITING_MAX: Final = 10_000
 PLACES_COUNTED_MAX: Final = 1_000
 PAGE_JOBS_MAX: Final = 100
@@ -88,6 +90,7 @@ RetryJitter = Annotated[float, Meta(ge=0, le=1)]
 DeadRetryLimit = Annotated[int, Meta(ge=1, le=DEAD_RETRY_MAX)]
 DeadPurgeLimit = Annotated[int, Meta(ge=1, le=DEAD_PURGE_MAX)]
 JobId = Annotated[str, Meta(min_length=1, max_length=255)]
+Position = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
 TagFilter = Annotated[str, Meta(max_length=1_024)]
 FilterText = Annotated[str, Meta(min_length=1, max_length=1_024)]
 WorkerId = Annotated[str, Meta(min_length=1, max_length=128, pattern=WORKER_PATTERN)]

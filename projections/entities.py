@@ -29,6 +29,7 @@ class Entity(Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
 class Job(Entity, gc=False):
     """One job. ``seq`` numbers all jobs in order of creation; ``position`` last changed it.
 
+    A job that came back has a new number, and ``place`` is the one it had: it keeps its place in line.
     ``due_at`` is set while the job waits for its time; ``scheduled_at`` is what is shown. While
     ``blocked`` it waits for its parent. ``trail`` is the last record that tells of the job, refused
     settlements included.
@@ -66,6 +67,7 @@ class Job(Entity, gc=False):
     cancel_requested_at: int | None = None
     trail: int = 0
     traceparent: str | None = None
+    place: int = 0
 
 
 class Queue(Entity, gc=False):

@@ -4,7 +4,7 @@ An event is an immutable fact in the past tense with its results (a retry time, 
 an intention: replay reads configuration nowhere. One record is one command: its events are atomic.
 
 On the wire a record is one JSON object
-``{"v":3,"at":1795461256521263,"by":"key_…","req":"…","events":[{"type":"job.created",…},…]}``;
+``{"v":4,"at":1795461256521263,"by":"key_…","req":"…","events":[{"type":"job.created",…},…]}``;
 its position stands in the log's frame, not here. Times are integer microseconds since the Unix
 epoch, UTC. ``org`` is left out for the organization ``default``; fields at their default are left
 out too.
@@ -19,6 +19,7 @@ from typing import Final
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, field
 from msgspec.json import Decoder, Encoder
 
+from projections.lifecycle import Status
 from projections.upcast import READ_AS_IS, VOCABULARY, upcast
 
 DEFAULT_ORG: Final = "default"
@@ -172,15 +173,73 @@ class JobPriorityChanged(_JobEvent, frozen=True, tag="job.priority_changed"):
 
 
 class JobDeleted(_JobEvent, frozen=True, tag="job.deleted"):
-    """The job is gone from the state, and its idempotency key is free; its history stays here."""
+    """The job is gone from the state, and its idempotency key is free; its history stays here.
+
+    ``place`` is its place in line. Logs of vocabularies 1 to 3 do not have it.
+    """
 
     job: str
+    place: int = 0
 
 
 class JobRetired(_JobEvent, frozen=True, tag="job.retired"):
     """The finished job was kept long enough: gone from the state, as by its deletion."""
 
     job: str
+
+
+class JobRestored(_JobEvent, frozen=True, tag="job.restored"):
+    """A deleted job is there again, whole, as it was before; ``prev`` is the record that deleted it.
+
+    It comes last in the order of creation, but keeps its ``place`` in line, where that is known. Its
+    status, lease and times are those it had.
+    """
+
+    job: str
+    queue: str
+    payload: Raw
+    max_retries: int
+    timeout_secs: int
+    created_at: int
+    status: Status
+    priority: int = 0
+    retry_count: int = 0
+    due_at: int | None = None
+    scheduled_at: int | None = None
+    expires_at: int | None = None
+    started_at: int | None = None
+    completed_at: int | None = None
+    lease: str | None = None
+    lease_until: int | None = None
+    worker: str | None = None
+    result: Raw | UnsetType = UNSET
+    last_error: str | None = None
+    idempotency_key: str | None = None
+    tags: Raw | UnsetType = UNSET
+    parent: str | None = None
+    completion_webhook: str | None = None
+    completion_webhook_secret: str | None = None
+    blocked: bool = False
+    cancel_requested_at: int | None = None
+    traceparent: str | None = None
+    place: int = 0
+
+
+class JobReverted(_JobEvent, frozen=True, tag="job.reverted"):
+    """The job is again what it was before someone cancelled, retried or reprioritised it.
+
+    These are all the fields that such a change may touch, with the values of before.
+    """
+
+    job: str
+    status: Status
+    priority: int = 0
+    retry_count: int = 0
+    due_at: int | None = None
+    completed_at: int | None = None
+    last_error: str | None = None
+    blocked: bool = False
+    cancel_requested_at: int | None = None
 
 
 class JobSettlementRefused(_JobEvent, frozen=True, tag="job.settlement_refused"):
@@ -199,7 +258,36 @@ class QueueCreated(_Event, frozen=True, tag="queue.created"):
     id: str
 
 
-class QueueConfigured(_Event, frozen=True, tag="queue.configured"):
+class QueueFacts(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """All that a queue is told to be at one moment."""
+
+    id: str
+    created_at: int
+    updated_at: int
+    settings: Raw = field(default_factory=lambda: Raw(b"{}"))
+    max_retries: int | None = None
+    default_timeout_secs: int | None = None
+    rate_limit: int | None = None
+    paused_at: int | None = None
+    paused_by: str | None = None
+    paused_reason: str | None = None
+    retry_base_secs: float | None = None
+    retry_cap_secs: float | None = None
+    retry_jitter: float | None = None
+    concurrency_limit: int | None = None
+
+
+class _QueueChange(_Event, frozen=True, kw_only=True):
+    """What all changes of a queue share.
+
+    ``before`` is what the queue was before this record. It is left out where this record created
+    the queue; logs of vocabularies 1 to 3 do not have it.
+    """
+
+    before: QueueFacts | None = None
+
+
+class QueueConfigured(_QueueChange, frozen=True, tag="queue.configured"):
     """The queue's whole configuration after a change.
 
     The numbers that the server obeys stand beside the ``settings`` they were read from.
@@ -216,23 +304,30 @@ class QueueConfigured(_Event, frozen=True, tag="queue.configured"):
     concurrency_limit: int | None = None
 
 
-class QueuePaused(_Event, frozen=True, tag="queue.paused"):
+class QueuePaused(_QueueChange, frozen=True, tag="queue.paused"):
     """Claims from this queue hand out nothing until it is resumed."""
 
     queue: str
     reason: str | None = None
 
 
-class QueueResumed(_Event, frozen=True, tag="queue.resumed"):
+class QueueResumed(_QueueChange, frozen=True, tag="queue.resumed"):
     """Claims from this queue hand out jobs again."""
 
     queue: str
 
 
-class QueueDeleted(_Event, frozen=True, tag="queue.deleted"):
+class QueueDeleted(_QueueChange, frozen=True, tag="queue.deleted"):
     """The queue and its configuration are gone; jobs that still were in it are not."""
 
     queue: str
+
+
+class QueueRestored(_QueueChange, frozen=True, tag="queue.restored"):
+    """The queue is again what ``facts`` tells; without ``before`` it had been deleted."""
+
+    queue: str
+    facts: QueueFacts
 
 
 class WorkerRegistered(_Event, frozen=True, tag="worker.registered"):
@@ -273,13 +368,26 @@ class WorkerLost(_Event, frozen=True, tag="worker.lost"):
 class BulkApplied(_Event, frozen=True, tag="bulk.applied"):
     """One action on many jobs: the job events behind it in this record are its doing.
 
-    Records with the same ``action`` id are parts of one action. ``filter`` is what was asked for.
+    Records with the same ``action`` id are parts of one action, of which ``first`` is the position of
+    the first. ``filter`` is what was asked for.
     """
 
     action: str
     verb: str
     filter: Raw
     priority: int | None = None
+    first: int = 0
+
+
+class UndoApplied(_Event, frozen=True, tag="undo.applied"):
+    """What stands behind it in this record takes back what the record at ``undoes`` did.
+
+    ``action`` and ``first`` tie the records of one undo together, as in ``bulk.applied``.
+    """
+
+    undoes: int
+    action: str
+    first: int
 
 
 class KeyCreated(_Event, frozen=True, tag="key.created"):
@@ -323,11 +431,15 @@ JobEvent = (
     | JobPriorityChanged
     | JobDeleted
     | JobRetired
+    | JobRestored
+    | JobReverted
     | JobSettlementRefused
 )
-QueueEvent = QueueCreated | QueueConfigured | QueuePaused | QueueResumed | QueueDeleted
+QueueEvent = (
+    QueueCreated | QueueConfigured | QueuePaused | QueueResumed | QueueDeleted | QueueRestored
+)
 WorkerEvent = WorkerRegistered | WorkerHeartbeat | WorkerDeregistered | WorkerLost
-SystemEvent = BulkApplied | KeyCreated | KeyRevoked | ServerStarted
+SystemEvent = BulkApplied | UndoApplied | KeyCreated | KeyRevoked | ServerStarted
 Event = JobEvent | QueueEvent | WorkerEvent | SystemEvent
 
 

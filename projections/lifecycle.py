@@ -9,6 +9,8 @@ missing pair *is* the illegal move. Nothing else in the project names a transiti
     processing -> cancelled            (asked to stop: its failure or its lease's end)
     failed | deadletter -> pending     (retried by hand)
     completed | cancelled -> gone      (retired; its last status stays what it was)
+    cancelled -> pending | scheduled, pending -> deadletter | failed, and back again
+                                       (reverted: someone's change of it is taken back)
 
 ``failed`` is kept as a legal state (contract section 3.1); a failed attempt goes straight to
 pending or deadletter, and its history shows the failure.
@@ -37,6 +39,17 @@ TERMINAL: Final = frozenset(Status) - ACTIVE
 FINISHED: Final = frozenset({Status.COMPLETED, Status.CANCELLED})
 REVIVABLE: Final = frozenset({Status.FAILED, Status.DEADLETTER})
 
+_CANCELLED: Final = frozenset({Status.CANCELLED})
+_REVERTIBLE: Final[Mapping[Status, frozenset[Status]]] = {
+    Status.CANCELLED: WAITING,
+    Status.PENDING: REVIVABLE | _CANCELLED | {Status.PENDING},
+    Status.SCHEDULED: _CANCELLED | {Status.SCHEDULED},
+    Status.PROCESSING: frozenset({Status.PROCESSING}),
+    Status.DEADLETTER: frozenset({Status.PENDING}),
+    Status.FAILED: frozenset({Status.PENDING}),
+}
+"""A change of a waiting or running job, and of a dead letter, can be taken back, and that as well."""
+
 _AFTER_FAILURE: Final = frozenset({Status.PENDING, Status.DEADLETTER, Status.CANCELLED})
 
 
@@ -60,6 +73,8 @@ def _moves() -> dict[tuple[Status, str], frozenset[Status]]:
         moves[status, "job.retried"] = frozenset({Status.PENDING})
     for status in sorted(FINISHED):
         moves[status, "job.retired"] = frozenset({status})
+    for status, ends in _REVERTIBLE.items():
+        moves[status, "job.reverted"] = ends
     return moves
 
 

@@ -18,6 +18,9 @@ from projections.frames import Frame
 from projections.lifecycle import Status
 from projections.moments import to_text
 
+BIRTHS: Final = (events.JobCreated, events.JobRestored)
+"""Behind these a job is there, whatever was before."""
+
 
 class Life(Struct, frozen=True):
     """What frames tell of a job that its events do not name."""
@@ -52,12 +55,16 @@ def lived(life: Life, event: Event, at: int) -> Life:
             return structs.replace(life, status=Status.PROCESSING, started_at=at)
         case events.JobRetried():
             return structs.replace(life, status=Status.PENDING, retry_count=event.retry_count)
+        case events.JobReverted():
+            return structs.replace(life, status=event.status, retry_count=event.retry_count)
         case _:
             return structs.replace(life, status=_LEADS_TO.get(type(event), life.status))
 
 
-def born(event: events.JobCreated) -> Life:
-    """Give the life of a job that was just created."""
+def born(event: events.JobCreated | events.JobRestored) -> Life:
+    """Give the life of a job that has just come to be, or is there again."""
+    if isinstance(event, events.JobRestored):
+        return Life(event.queue, event.status, event.retry_count, event.started_at)
     return Life(event.queue, Status.PENDING if event.due_at is None else Status.SCHEDULED)
 
 
@@ -79,7 +86,7 @@ def frames(
             continue
         job = getattr(event, "job", None)
         life = queue = None
-        if isinstance(event, events.JobCreated):
+        if isinstance(event, BIRTHS):
             life = lives[event.job] = born(event)
             queue = event.queue
         elif job is not None:
@@ -110,6 +117,18 @@ def _created(event: events.JobCreated, *_: Any) -> _Told:
     yield (
         "JobCreated",
         {"job_id": event.job, "queue_name": event.queue, "priority": event.priority},
+    )
+
+
+def _restored(event: events.JobRestored, *_: Any) -> _Told:
+    yield (
+        "JobStatusChange",
+        {
+            "job_id": event.job,
+            "queue_name": event.queue,
+            "old_status": "",
+            "new_status": event.status,
+        },
     )
 
 
@@ -158,6 +177,18 @@ def _resumed(event: events.QueueResumed, *_: Any) -> _Told:
     yield "QueueResumed", {"queue_name": event.queue}
 
 
+def _queue_restored(event: events.QueueRestored, *_: Any) -> _Told:
+    was_paused = event.before is not None and event.before.paused_at is not None
+    is_paused = event.facts.paused_at is not None
+    if is_paused and not was_paused:
+        yield (
+            "QueuePaused",
+            {"queue_name": event.queue, "reason": event.facts.paused_reason},
+        )
+    elif was_paused and not is_paused:
+        yield "QueueResumed", {"queue_name": event.queue}
+
+
 def _registered(event: events.WorkerRegistered, *_: Any) -> _Told:
     yield "WorkerRegistered", {"worker_id": event.worker, "queue_name": event.queue}
 
@@ -188,6 +219,9 @@ _TELL: Final[dict[type, Callable[[Any, Any, Any, int], _Told]]] = {
     events.JobCancelled: _moved,
     events.JobReleased: _moved,
     events.JobRetried: _moved,
+    events.JobReverted: _moved,
+    events.JobRestored: _restored,
+    events.QueueRestored: _queue_restored,
     events.QueuePaused: _paused,
     events.QueueResumed: _resumed,
     events.WorkerRegistered: _registered,

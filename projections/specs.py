@@ -198,6 +198,13 @@ class JobAction(Spec, frozen=True):
     dry_run: bool | None = None
 
 
+class Undo(Spec, frozen=True):
+    """POST /log/undo; `dry_run` only tells what would go back."""
+
+    position: bounds.Position
+    dry_run: bool | None = None
+
+
 class QueueSettings(Spec, frozen=True):
     """The keys of a queue's `settings` that the server obeys; others are kept and shown.
 

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Raw, Struct
 
 from projections.entities import Job, Queue
-from projections.events import JobClaimed, JobCreated, JobReleased
+from projections.events import JobClaimed, JobCreated, JobReleased, JobRestored
 from projections.feed import Fact
 from projections.fold import FOLDS
 from projections.state import State
@@ -81,9 +81,9 @@ class _Life:
         self._known: dict[str, Value] = {}
 
     def changed_by(self, fact: Fact) -> tuple[Change, ...] | None:
-        """Fold an event and give the difference; None while the job's creation was not told."""
+        """Fold an event and give the difference; None while its beginning was not told."""
         event, record = fact.event, fact.record
-        if isinstance(event, JobCreated):
+        if self._state is None and isinstance(event, JobCreated | JobRestored):
             self._state = _with_queue(event)
         state = self._state
         if state is None:
@@ -98,7 +98,7 @@ class _Life:
         )
 
 
-def _with_queue(event: JobCreated) -> State:
+def _with_queue(event: JobCreated | JobRestored) -> State:
     """Give a state in which nothing is but the job's queue, which a claim stamps."""
     queue = Queue(
         id="", org=event.org, name=event.queue, created_at=0, updated_at=0, settings=Raw(b"{}")

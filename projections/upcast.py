@@ -10,10 +10,10 @@ from typing import Any, Final
 from msgspec import DecodeError
 from msgspec.json import Decoder, Encoder
 
-VOCABULARY: Final = 3
+VOCABULARY: Final = 4
 """The vocabulary that this version writes."""
 
-READ_AS_IS: Final = frozenset({1, 2})
+READ_AS_IS: Final = frozenset({1, 2, 3})
 """Vocabularies whose records mean today what they meant: the next one only added to them."""
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]

@@ -40,9 +40,12 @@ async def perform(engine: Engine, caller: Caller, action: Action) -> Performed:
     action_id = engine.new_id()
     matched = await _matching(engine, caller, action)
     changed: list[str] = []
+    first = 0
     for part in _parts(matched):
-        applied = engine.execute(actions.apply, caller, action, action_id, part).answer
-        changed.extend(applied.job_ids)
+        made = engine.execute(actions.apply, caller, action, action_id, part, first=first)
+        changed.extend(made.answer.job_ids)
+        if changed and not first:
+            first = made.position
         await asyncio.sleep(0)
         if engine.log.pending_bytes > _PENDING_BYTES_MAX:
             await engine.durable(engine.state.position)

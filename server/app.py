@@ -21,7 +21,7 @@ from server.http.service import SERVICE, Service
 from server.lag import watch_loop
 from server.past import Past
 from server.pressure import watch_log, watch_space
-from server.series import Series, listening
+from server.series import Series, counting
 from server.settings import Settings
 from server.snapshotter import Snapshotter
 from server.tally import LogMeter
@@ -46,7 +46,7 @@ class Beside(TypedDict, total=False):
     snapshotter: Snapshotter
     disk_use: DiskUse
     series: Series
-    """the one that has heard what the start replayed, and hears of the engine's records"""
+    """the one that has counted what the start replayed, and goes on with the engine's records"""
     past: Past
     revocations: Revocations
     """the tokens that were logged out, as the disk has them"""
@@ -64,7 +64,7 @@ def build_app(
         handler_args={"lingering_time": 0.0},  # answers see to bodies that nobody reads
     )
     meter = beside.get("meter") or LogMeter()
-    series = beside.get("series") or listening(engine)
+    series = beside.get("series") or counting(engine)
     app[SERVICE] = service = Service(engine, secret, settings, described(), meter, series=series)
     if (revocations := beside.get("revocations")) is not None:
         service.tokens.revocations = revocations

@@ -3,6 +3,7 @@
 Found without reading what lies between. Reads a data directory and changes nothing.
 """
 
+from itertools import zip_longest
 from typing import Final
 
 from msgspec import Struct
@@ -37,9 +38,11 @@ class Landmarks:
             step *= 2  # so that most marks stay as the log grows
         marks: list[Landmark] = []
         before = 0
-        for segment in segments:
+        for segment, following in zip_longest(segments, segments[1:]):
             for offset in range(-before % step, segment.bytes, step):
                 mark = self._mark(segment, offset)
+                if mark is None and following is not None:
+                    mark = self._mark(following, 0)  # it was the end of its segment
                 if (
                     mark is not None
                     and (marks[-1].position if marks else 0) < mark.position <= last

@@ -11,7 +11,7 @@ from typing import Final
 
 from eventlog import Log, LogExpired
 from projections import live
-from projections.events import Event, JobCreated, Record, decode
+from projections.events import Event, Record, decode
 from projections.frames import Frame, Mark, Wanted
 from projections.live import Life
 from projections.state import State
@@ -62,7 +62,7 @@ class Missed:
         before: dict[str, Life] = {}
         for event in record.events:
             job_id = getattr(event, "job", None)
-            if job_id is None or not live.is_told(event) or isinstance(event, JobCreated):
+            if job_id is None or not live.is_told(event) or isinstance(event, live.BIRTHS):
                 continue
             if job_id not in before:
                 before[job_id] = self._lives.get(job_id) or await self._made_out(event)
@@ -88,7 +88,7 @@ class Missed:
             mine = [one for one in record.events if getattr(one, "job", None) == job_id]
             told += [(one, record.at) for one in reversed(mine)]
             first = mine[0]
-            if isinstance(first, JobCreated):
+            if isinstance(first, live.BIRTHS):
                 return _lived(live.born(first), told[:-1][::-1])
             position = getattr(first, "prev", 0)
         job = self._state.tables.jobs.get(job_id)

@@ -6,6 +6,7 @@ wide, so that those of many queues can be added up. No clock: whoever counts say
 """
 
 from array import array
+from collections import deque
 from typing import Final
 
 import numpy as np
@@ -23,8 +24,6 @@ TIMED_SPAN_US: Final = bounds.HOUR_US
 NUMBER, CAME, LEFT, FAILED, PENDING, PROCESSING = range(6)
 """The columns of a row: which stretch of time it is, what happened in it, what was there at its end."""
 WIDTH: Final = 6
-UNKNOWN: Final = 0xFFFF_FFFF
-"""Stands for a number of jobs that nobody knows any more."""
 
 _UNIT_BITS: Final = 7
 _FINER_BITS: Final = 3
@@ -44,15 +43,15 @@ class Rows:
         self._kept = span_us // step_us + 1
         self._values = array("I")
 
-    def put(self, at_us: int, counts: tuple[int, int, int], pending: int, processing: int) -> None:
+    def put(self, at_us: int, counts: tuple[int, int, int], level: tuple[int, int]) -> None:
         """Add to the row of this moment, which is the last one or comes next, what was counted."""
         values, number = self._values, at_us // self._step_us
         if values and values[NUMBER - WIDTH] == number:
             for column, count in enumerate(counts, start=CAME - WIDTH):
                 values[column] += count
-            values[PENDING - WIDTH :] = array("I", (pending, processing))
+            values[PENDING - WIDTH :] = array("I", level)
             return
-        values.extend((number, *counts, pending, processing))
+        values.extend((number, *counts, *level))
         if len(values) > 2 * self._kept * WIDTH:
             del values[: -self._kept * WIDTH]
 
@@ -69,9 +68,10 @@ class Rows:
 class _Timed:
     """Durations of five minutes: how many in each bucket, and their sum."""
 
-    __slots__ = ("counts", "total_us")
+    __slots__ = ("counts", "number", "total_us")
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.counts = array("I", bytes(4 * _BUCKETS))
         self.total_us = 0
 
@@ -79,27 +79,26 @@ class _Timed:
 class Durations:
     """How long something took, of the last hour, by stretches of five minutes."""
 
-    __slots__ = ("_timed",)
+    __slots__ = ("_last", "_timed")
 
     def __init__(self) -> None:
-        self._timed: dict[int, _Timed] = {}
+        self._timed: deque[_Timed] = deque(maxlen=TIMED_SPAN_US // TIMED_US + 1)
+        self._last: _Timed | None = None
 
     def observe(self, at_us: int, took_us: int, bucket: int) -> None:
         """Count one, which belongs into this bucket."""
-        number = at_us // TIMED_US
-        timed = self._timed.get(number)
-        if timed is None:
-            timed = self._timed[number] = _Timed()
-            if len(self._timed) > TIMED_SPAN_US // TIMED_US + 1:
-                del self._timed[min(self._timed)]
-        timed.counts[bucket] += 1
-        timed.total_us += took_us
+        last, number = self._last, at_us // TIMED_US
+        if last is None or last.number != number:
+            last = self._last = _Timed(number)
+            self._timed.append(last)
+        last.counts[bucket] += 1
+        last.total_us += took_us
 
     def since(self, since_us: int) -> tuple[Table, int]:
         """Give the count of each bucket and the sum, from a moment on, to five minutes."""
         counts, total_us = np.zeros(_BUCKETS, dtype=np.int64), 0
-        for number, timed in self._timed.items():
-            if number >= since_us // TIMED_US:
+        for timed in self._timed:
+            if timed.number >= since_us // TIMED_US:
                 counts += np.frombuffer(timed.counts, dtype=np.uint32)
                 total_us += timed.total_us
         return counts, total_us
@@ -132,43 +131,40 @@ def quantile_us(counts: Table, share: float) -> float | None:
 class Ring:
     """What is counted for one queue, or for all queues of an organization.
 
-    It is whole from `since_us` on; `base` is what was pending and processing then. What is counted
-    goes into plain attributes, and from there into rows when ten seconds are over, or somebody asks.
+    It is whole from `since_us` on; `base` is what was pending and processing then, `level` what is
+    now. What is counted goes into plain attributes, and from there into rows when ten seconds are
+    over, or somebody asks.
     """
 
     __slots__ = (
         "_coarse",
         "_fine",
-        "_number",
         "base",
         "came",
         "failed",
-        "last_us",
         "left",
-        "pending",
-        "processing",
+        "level",
+        "number",
         "ran",
         "since_us",
         "waited",
     )
 
-    def __init__(self, since_us: int, base: tuple[int, int] = (UNKNOWN, UNKNOWN)) -> None:
+    def __init__(self, since_us: int, base: tuple[int, int] = (0, 0)) -> None:
         self.since_us = since_us
-        self.base = self.pending, self.processing = base
+        self.base = self.level = base
         self.came = self.left = self.failed = 0
-        self.last_us = self._number = -1
+        self.number = -1
+        """of the ten seconds in which something happened last"""
         self.waited = Durations()
         self.ran = Durations()
         self._fine = Rows(FINE_US, FINE_SPAN_US)
         self._coarse = Rows(COARSE_US, COARSE_SPAN_US)
 
-    def open(self, at_us: int) -> None:
-        """Be ready to count what happens at this moment."""
-        number = at_us // FINE_US
-        if number != self._number:
-            self._close()
-            self._number = number
-        self.last_us = at_us
+    def open(self, number: int) -> None:
+        """Go on with other ten seconds."""
+        self._close()
+        self.number = number
 
     def rows(self, window_us: int) -> Rows:
         """Give the finest rows that reach back so far."""
@@ -176,8 +172,8 @@ class Ring:
         return self._fine if window_us <= FINE_SPAN_US else self._coarse
 
     def _close(self) -> None:
-        if self._number >= 0:
-            counts = self.came, self.left, self.failed
-            for rows in (self._fine, self._coarse):
-                rows.put(self.last_us, counts, self.pending, self.processing)
+        if self.number >= 0:
+            counts, at_us = (self.came, self.left, self.failed), self.number * FINE_US
+            self._fine.put(at_us, counts, self.level)
+            self._coarse.put(at_us, counts, self.level)
             self.came = self.left = self.failed = 0

@@ -1,9 +1,10 @@
-"""Counts what happens to jobs over time, by queue and by organization: a listener of the engine.
+"""Counts what happens to jobs over time, by queue and by organization.
 
-Nothing is stored: the log is the truth. A start lets this hear what it replays (see ``startup``);
-`since_us` says from when on that, and so every figure, is whole. No clock is read; a record says
-when it was. Queues that nothing happens to cost nothing, and of very many only those where
-something happened last are kept.
+Nothing is stored: the log is the truth. Every record is counted just before it is folded, so a job
+still tells since when it has been where it is; a start counts what it replays (see ``startup``), and
+`since_us` says from when on that, and so every figure, is whole. No clock is read; a record says when
+it was. Queues that nothing happens to cost nothing, and of very many only those where something
+happened last are kept.
 """
 
 from collections.abc import Callable
@@ -16,23 +17,23 @@ from projections.events import (
     JobClaimed,
     JobCompleted,
     JobCreated,
+    JobDeleted,
     JobDue,
     JobExpired,
     JobFailed,
     JobLeaseExpired,
     JobReleased,
+    JobRestored,
     JobRetried,
-    JobUnblocked,
+    JobReverted,
     Record,
 )
-from projections.lifecycle import Status
 from projections.state import State
 from server.engine import Engine
 from server.failures import Failures
-from server.rings import Ring, bucket_of
+from server.rings import FINE_US, Ring, bucket_of
 
 QUEUES_MAX: Final = 1_000
-_RETURNED_MAX: Final = 10_000
 
 
 class Series:
@@ -42,45 +43,29 @@ class Series:
         self.since_us = since_us
         self.failures = Failures()
         self._state = state
+        self._jobs = state.tables.jobs
         self._orgs: dict[str, Ring] = {}
         self._queues: dict[tuple[str, str], Ring] = {}
-        self._forgetful = False
-        """Whether queues were left aside, so that one that is not here may have a past."""
-        self._forgot_us = 0
-        """When that was last done to queues that were counted."""
-        self._levels: dict[tuple[str, str], tuple[int, int]] | None = None
-        self._returned: dict[str, int] = {}
-        """When jobs that were ready before became so again, until they are claimed."""
+        self._forgot_us = since_us
+        """Up to when there may be a past that was forgotten of queues that are not here."""
         self._counts: dict[type[Event], Callable[[Any, int], None]] = {
             JobCreated: self._created,
             JobClaimed: self._claimed,
             JobCompleted: self._completed,
             JobFailed: self._failed,
-            JobLeaseExpired: self._lease_expired,
-            JobReleased: self._came_back,
-            JobRetried: self._came_back,
-            JobUnblocked: self._came_back,
+            JobLeaseExpired: self._failed,
+            JobReverted: self._moved,
+            JobRestored: self._restored,
             JobDue: self._moved,
             JobExpired: self._moved,
             JobCancelled: self._moved,
+            JobReleased: self._moved,
+            JobRetried: self._moved,
+            JobDeleted: self._moved,
         }
 
-    def begin(self) -> None:
-        """Note what is there at `since_us`: called once, before the first record behind it is folded."""
-        if self._levels is not None:
-            return
-        self._levels = {}
-        for org, shelves in self._state.shelves.items():
-            for name in shelves:
-                level = _level(self._state, org, name)
-                if any(level):
-                    self._levels[org, name] = level
-                if len(self._levels) == QUEUES_MAX:
-                    self._forgetful = True
-                    return
-
-    def heard(self, record: Record) -> None:
-        """Count a record that was folded."""
+    def count(self, record: Record) -> None:
+        """Count a record that is about to be folded."""
         at_us, counts = record.at, self._counts
         for event in record.events:
             count = counts.get(type(event))
@@ -91,7 +76,7 @@ class Series:
 
     def whole_since_us(self, may_see: Callable[[str], bool] | None) -> int:
         """Give the moment from which on the figures of these queues are whole."""
-        return self.since_us if may_see is None else max(self.since_us, self._forgot_us)
+        return self.since_us if may_see is None else self._forgot_us
 
     def rings(self, org: str, may_see: Callable[[str], bool] | None) -> list[Ring]:
         """Give what is counted for the queues that may be seen; without a say, for all of them."""
@@ -101,8 +86,10 @@ class Series:
         return [ring for (of, queue), ring in self._queues.items() if of == org and may_see(queue)]
 
     def ring(self, org: str, queue: str) -> Ring:
-        """Give what is counted for a queue; an empty ring when that is nothing."""
-        return self._queues.get((org, queue)) or self._new_ring(org, queue, self._state.tables.at)
+        """Give what is counted for a queue, its last row up to date; an empty ring for nothing."""
+        ring = self._queues.get((org, queue)) or self._new_ring(org, queue)
+        ring.level = self._level(org, queue)
+        return ring
 
     # -- counting
 
@@ -112,74 +99,54 @@ class Series:
         ring.came += 1
 
     def _claimed(self, event: JobClaimed, at_us: int) -> None:
-        job = self._state.tables.jobs.get(event.job)
-        returned_us = self._returned.pop(event.job, None)
-        if job is None:
-            return
-        if returned_us is None:
-            returned_us = job.created_at if job.scheduled_at is None else _ready_us(job)
-        waited_us = at_us - returned_us
-        of_org, ring = self._opened(job.org, job.queue, at_us)
-        bucket = bucket_of(waited_us)
-        of_org.waited.observe(at_us, waited_us, bucket)
-        ring.waited.observe(at_us, waited_us, bucket)
+        job = self._jobs.get(event.job)
+        if job is not None:
+            of_org, ring = self._opened(job.org, job.queue, at_us)
+            waited_us = at_us - job.updated_at
+            bucket = bucket_of(waited_us)
+            of_org.waited.observe(at_us, waited_us, bucket)
+            ring.waited.observe(at_us, waited_us, bucket)
 
     def _completed(self, event: JobCompleted, at_us: int) -> None:
-        job = self._state.tables.jobs.get(event.job)
+        job = self._jobs.get(event.job)
         if job is not None:
-            of_org, ring = self._ran(job, at_us)
+            of_org, ring = self._opened(job.org, job.queue, at_us)
             of_org.left += 1
             ring.left += 1
+            _ran(of_org, ring, job, at_us)
 
-    def _failed(self, event: JobFailed, at_us: int) -> None:
-        job = self._state.tables.jobs.get(event.job)
-        if job is not None:
-            rings = self._ran(job, at_us)
-            if not event.cancelled:
-                self._failure(rings, job, event.error, at_us)
-
-    def _lease_expired(self, event: JobLeaseExpired, at_us: int) -> None:
-        job = self._state.tables.jobs.get(event.job)
-        if job is not None:
-            rings = self._opened(job.org, job.queue, at_us)
-            if not event.cancelled:
-                self._failure(rings, job, event.error, at_us)
-            self._ready_again(job, at_us)
-
-    def _came_back(self, event: JobReleased | JobRetried | JobUnblocked, at_us: int) -> None:
-        job = self._state.tables.jobs.get(event.job)
-        if job is not None:
-            self._opened(job.org, job.queue, at_us)
-            self._ready_again(job, at_us)
-
-    def _moved(self, event: JobDue | JobExpired | JobCancelled, at_us: int) -> None:
-        job = self._state.tables.jobs.get(event.job)
-        if job is not None:
-            self._opened(job.org, job.queue, at_us)
-
-    def _ran(self, job: Job, at_us: int) -> tuple[Ring, Ring]:
-        assert job.started_at is not None
-        ran_us = at_us - job.started_at
-        of_org, ring = rings = self._opened(job.org, job.queue, at_us)
-        bucket = bucket_of(ran_us)
-        of_org.ran.observe(at_us, ran_us, bucket)
-        ring.ran.observe(at_us, ran_us, bucket)
-        return rings
-
-    def _failure(self, rings: tuple[Ring, Ring], job: Job, error: str, at_us: int) -> None:
-        for ring in rings:
-            ring.failed += 1
-        self.failures.add(at_us, job.org, job.queue, job.id, error)
-
-    def _ready_again(self, job: Job, at_us: int) -> None:
-        if job.status is not Status.PENDING or job.due_at is not None or job.blocked:
+    def _failed(self, event: JobFailed | JobLeaseExpired, at_us: int) -> None:
+        job = self._jobs.get(event.job)
+        if job is None:
             return
-        self._returned[job.id] = at_us
-        if len(self._returned) > _RETURNED_MAX:
-            del self._returned[next(iter(self._returned))]
+        of_org, ring = self._opened(job.org, job.queue, at_us)
+        if type(event) is JobFailed:
+            _ran(of_org, ring, job, at_us)
+        if not event.cancelled:
+            of_org.failed += 1
+            ring.failed += 1
+            self.failures.add(at_us, job.org, job.queue, job.id, event.error)
+
+    def _moved(
+        self,
+        event: JobDue
+        | JobExpired
+        | JobCancelled
+        | JobReleased
+        | JobRetried
+        | JobReverted
+        | JobDeleted,
+        at_us: int,
+    ) -> None:
+        job = self._jobs.get(event.job)
+        if job is not None:
+            self._opened(job.org, job.queue, at_us)
+
+    def _restored(self, event: JobRestored, at_us: int) -> None:
+        self._opened(event.org, event.queue, at_us)
 
     def _opened(self, org: str, queue: str, at_us: int) -> tuple[Ring, Ring]:
-        """Give the organization's ring and the queue's, which is told how many jobs are there."""
+        """Give the organization's ring and the queue's, ready to count what happens now."""
         of_org = self._orgs.get(org)
         if of_org is None:
             of_org = self._orgs[org] = Ring(self.since_us)
@@ -187,42 +154,40 @@ class Series:
         if ring is None:
             if len(self._queues) == QUEUES_MAX:
                 self._drop_idle(at_us)
-            ring = self._queues[org, queue] = self._new_ring(org, queue, at_us)
-        of_org.open(at_us)
-        ring.open(at_us)
-        ring.pending, ring.processing = _level(self._state, org, queue)
+            ring = self._queues[org, queue] = self._new_ring(org, queue)
+        number = at_us // FINE_US
+        if of_org.number != number:
+            of_org.open(number)
+        if ring.number != number:
+            ring.level = self._level(org, queue)
+            ring.open(number)
         return of_org, ring
 
-    def _new_ring(self, org: str, queue: str, at_us: int) -> Ring:
-        """Make a ring; one of a queue that may have been here before knows nothing of that time."""
-        levels = self._levels or {}
-        known = levels.get((org, queue))
-        if known is None and self._forgetful:
-            return Ring(at_us)
-        return Ring(self.since_us, known or (0, 0))
+    def _new_ring(self, org: str, queue: str) -> Ring:
+        """Make a ring: nothing has happened to the queue since its past was forgotten, if it was."""
+        return Ring(self._forgot_us, self._level(org, queue))
 
     def _drop_idle(self, at_us: int) -> None:
         """Keep the three quarters where something happened last."""
-        newest = sorted(self._queues.items(), key=lambda one: one[1].last_us)
+        newest = sorted(self._queues.items(), key=lambda one: one[1].number)
         self._queues = dict(newest[QUEUES_MAX // 4 :])
-        self._levels = {}
-        self._forgetful, self._forgot_us = True, at_us
+        self._forgot_us = at_us
+
+    def _level(self, org: str, queue: str) -> tuple[int, int]:
+        """Give how many jobs are pending and processing."""
+        return self._state.shelf(org, queue).level()
 
 
-def _ready_us(job: Job) -> int:
-    """Give when a job that had to wait for its time was ready first."""
-    assert job.scheduled_at is not None
-    return max(job.created_at, job.scheduled_at)
+def _ran(of_org: Ring, ring: Ring, job: Job, at_us: int) -> None:
+    assert job.started_at is not None
+    ran_us = at_us - job.started_at
+    bucket = bucket_of(ran_us)
+    of_org.ran.observe(at_us, ran_us, bucket)
+    ring.ran.observe(at_us, ran_us, bucket)
 
 
-def _level(state: State, org: str, queue: str) -> tuple[int, int]:
-    shelf = state.shelf(org, queue)
-    return shelf.count(Status.PENDING), shelf.count(Status.PROCESSING)
-
-
-def listening(engine: Engine) -> Series:
+def counting(engine: Engine) -> Series:
     """Give figures that begin now."""
     series = Series(engine.state, engine.now_us())
-    series.begin()
-    engine.listeners.append(series.heard)
+    engine.before_fold.append(series.count)
     return series

@@ -34,7 +34,7 @@ class Started(Struct, frozen=True):
 
     `snapshot` is where the replay began. `new_key` is the API key, when it was made at this start.
     `warnings` tell of an unfinished last write that was set aside, and of snapshots passed over.
-    `meter` hears of the log's batches, `series` has heard what was replayed.
+    `meter` hears of the log's batches, `series` has counted what was replayed.
     """
 
     engine: Engine
@@ -104,10 +104,9 @@ async def _start(
     )
     state, warnings = restored.state, restored.passed_over
     began_at = state.position
-    # What lies in the snapshot was not heard.
+    # What lies in the snapshot is not counted.
     series = Series(state, max(state.tables.at, clock() - COARSE_SPAN_US))
     await replay(log, state, progress, series)
-    series.begin()
     replay_us = monotonic_us() - began_us
     clock.start_at(state.tables.at)
     records = state.position - began_at
@@ -115,7 +114,7 @@ async def _start(
     if log.recovery is not None:
         warnings.append(f"set aside: {log.recovery}")
     engine = Engine(state, log, clock, uuid7, settings.policy())
-    engine.listeners.append(series.heard)
+    engine.before_fold.append(series.count)
     engine.execute(system.start, SYSTEM, VERSION, epoch)
     secret, new_key = _admit(settings.data_dir, settings, engine)
     await engine.durable(state.position)
@@ -135,12 +134,9 @@ async def replay(
     async for batch in log.read(state.position):
         for position, body in batch:
             record = decode(position, body)
-            if series is None or record.at < series.since_us:
-                refold(state, record)
-            else:
-                series.begin()
-                refold(state, record)
-                series.heard(record)
+            if series is not None and record.at >= series.since_us:
+                series.count(record)
+            refold(state, record)
         if progress is not None:
             progress(state.position, log.last)
 

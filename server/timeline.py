@@ -14,7 +14,6 @@ from server.rings import (
     NUMBER,
     PENDING,
     PROCESSING,
-    UNKNOWN,
     Ring,
     Table,
 )
@@ -29,11 +28,11 @@ assert STEPS_SECS[-1] * POINTS_MAX > SINCE_SECS_MAX
 
 
 class Moment(Struct, frozen=True):
-    """What happened in a step that begins `at_us`, and what was there at its end, if known."""
+    """What happened in a step that begins `at_us`, and what was there at its end."""
 
     at_us: int
-    pending: int | None
-    processing: int | None
+    pending: int
+    processing: int
     came: int
     left: int
     failed: int
@@ -59,8 +58,8 @@ def moments(ring: Ring, since_us: int, now_us: int, step_us: int) -> Iterator[Mo
         sums = table[begin:end].sum(axis=0)
         yield Moment(
             at_us=step * step_us,
-            pending=_known(pending),
-            processing=_known(processing),
+            pending=pending,
+            processing=processing,
             came=int(sums[CAME]),
             left=int(sums[LEFT]),
             failed=int(sums[FAILED]),
@@ -69,7 +68,3 @@ def moments(ring: Ring, since_us: int, now_us: int, step_us: int) -> Iterator[Mo
 
 def _level(table: Table, end: int) -> tuple[int, int]:
     return int(table[end - 1, PENDING]), int(table[end - 1, PROCESSING])
-
-
-def _known(jobs: int) -> int | None:
-    return None if jobs == UNKNOWN else jobs

@@ -16,7 +16,7 @@ from projections.entities import Job
 from projections.events import DEFAULT_ORG, decode
 from projections.feed import Fact
 from projections.state import State
-from spoolog.folding import Folded, beginning, fold_at, last_known
+from spoolog.folding import Folded, beginning, fold_at, last_known, without_gc
 from spoolog.point import Point, PointLike, point
 from spoolog.select import Shown, Wanted, select
 
@@ -180,7 +180,8 @@ class History:
         With several processes, the program that calls must guard its main module, as the standard
         library's ``multiprocessing`` wants it.
         """
-        return verify(self.data_dir, progress=progress, processes=processes)
+        with without_gc():
+            return verify(self.data_dir, progress=progress, processes=processes)
 
     def _wanted(self, filters: Filters) -> Wanted:
         start, end = filters.get("start"), filters.get("end")

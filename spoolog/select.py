@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct, json
 
 from eventlog import Line, Sieve
-from projections.events import Event, JobCreated, Record, WorkerRegistered, decode
+from projections.events import Event, JobCreated, JobRestored, Record, WorkerRegistered, decode
 from projections.feed import Fact, event_type
 from spoolog.point import Point
 
@@ -110,7 +110,7 @@ def _matches(event: Event, wanted: Wanted, members: set[str]) -> bool:
 def _in_queue(event: Event, queue: str, members: set[str]) -> bool:
     subject = getattr(event, "job", None) or getattr(event, "worker", None)
     named = getattr(event, "queue", None)
-    if isinstance(event, JobCreated | WorkerRegistered):
+    if isinstance(event, JobCreated | JobRestored | WorkerRegistered):
         assert subject is not None
         (members.add if named == queue else members.discard)(subject)
     return named == queue if named is not None else subject in members

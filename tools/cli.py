@@ -26,6 +26,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "state": ("tools.state:state", "Show queues and jobs as they are, or were at any moment."),
     "explain": ("tools.explain:explain", "Tell why a job is, or was, where it is."),
+    "undo": ("tools.undo:undo", "Take back what a record of the log did."),
     "history": ("tools.history:history", "Tell the life of one job."),
     "prove": ("tools.prove:prove", "Prove what the log holds to who has a checkpoint."),
     "export": ("tools.export:export", "Write the events of the log to a file."),

@@ -14,34 +14,55 @@ _TIMEOUT_SECS = 120
 
 
 def get_json(url: str, path: str, api_key: str) -> Any:
-    """GET a document.
+    """GET a document; see `post_json`."""
+    return _asked("GET", url, path, api_key)
+
+
+def post_json(
+    url: str, path: str, api_key: str, body: object, *, timeout_secs: int = _TIMEOUT_SECS
+) -> Any:
+    """POST a document, and give the one that is answered.
 
     Raises:
         Misuse: the address is none, or nobody answers there.
         Problem: the answer is not what was asked for.
 
     """
+    return _asked("POST", url, path, api_key, json.encode(body), timeout_secs)
+
+
+def _asked(  # noqa: PLR0917 - one question
+    method: str,
+    url: str,
+    path: str,
+    api_key: str,
+    body: bytes | None = None,
+    timeout_secs: int = _TIMEOUT_SECS,
+) -> Any:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.hostname is None:
         raise Misuse(f"{url!r} is not an http address")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_SECS)
+    connection = kind(parts.hostname, parts.port, timeout=timeout_secs)
     try:
         connection.request(
-            "GET", parts.path.rstrip("/") + path, headers={"Authorization": f"Bearer {api_key}"}
+            method,
+            parts.path.rstrip("/") + path,
+            body=body,
+            headers={"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"},
         )
         answer = connection.getresponse()
-        body = answer.read()
+        content = answer.read()
     except (OSError, http.client.HTTPException) as reason:
         raise Misuse(f"no answer from {url}: {reason}") from reason
     finally:
         connection.close()
     if answer.status != http.HTTPStatus.OK:
         raise Problem(
-            f"{url}{path} answered {answer.status}: {body[:200].decode(errors='replace')}"
+            f"{url}{path} answered {answer.status}: {content[:500].decode(errors='replace')}"
         )
     try:
-        return json.decode(body)
+        return json.decode(content)
     except DecodeError as reason:
         raise Problem(f"{url}{path} answered no JSON: {reason}") from reason
 

@@ -112,7 +112,7 @@ def of_dead_purge(caller: Caller, spec: DeadPurge) -> Action:
 
     """
     if not spec.confirm:
-        raise BadRequest("confirm must be true: a purge cannot be taken back")
+        raise BadRequest("confirm must be true: a purge deletes the jobs")
     if spec.queue_name is not None:
         caller.require(spec.queue_name)
     return Action(
@@ -128,9 +128,18 @@ def of_dead_purge(caller: Caller, spec: DeadPurge) -> Action:
 
 
 def apply(
-    state: State, ctx: Context, action: Action, action_id: str, job_ids: list[str]
+    state: State,
+    ctx: Context,
+    action: Action,
+    action_id: str,
+    job_ids: list[str],
+    *,
+    first: int = 0,
 ) -> Decision[Applied]:
-    """Do to these jobs what the action says, as far as each may have it done now."""
+    """Do to these jobs what the action says, as far as each may have it done now.
+
+    `first` is the position of the first record under the action's id, if there is one already.
+    """
     chosen = [job for job in _present(state, ctx, job_ids) if applies(action, job)]
     if not chosen:
         return Decision((), Applied([]))
@@ -140,6 +149,7 @@ def apply(
         verb=action.verb,
         filter=action.asked,
         priority=action.priority,
+        first=first or state.position + 1,
     )
     events = (begun, *_EVENTS[action.verb](state, ctx, action, chosen))
     return Decision(events, Applied([job.id for job in chosen]))

@@ -23,8 +23,13 @@ def deleting(state: State, jobs: Collection[Job]) -> Iterator[Event]:
     """Give the events that delete these jobs, and what becomes of others that waited for them."""
     ended = {job.id for job in jobs}
     for job in jobs:
-        yield JobDeleted(org=job.org, job=job.id, prev=job.trail)
+        yield deleted(job)
         yield from give_up(state, job, ended, PARENT_DELETED)
+
+
+def deleted(job: Job) -> JobDeleted:
+    """Give the event that deletes a job, with the place in line that it would come back to."""
+    return JobDeleted(org=job.org, job=job.id, prev=job.trail, place=job.place or job.seq)
 
 
 def give_up(

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from itertools import chain, islice
+from typing import Final
 
 from msgspec import UNSET, Raw, Struct, ValidationError
-from msgspec.json import Decoder
+from msgspec.json import Decoder, encode
 
 from projections import bounds
 from projections.decide import Context, Decision
@@ -12,6 +13,7 @@ from projections.decide.dependants import deleting
 from projections.entities import Job, Queue
 from projections.errors import Conflict, Invalid, NotFound
 from projections.events import (
+    BulkApplied,
     Event,
     QueueConfigured,
     QueueCreated,
@@ -23,6 +25,10 @@ from projections.lifecycle import Status
 from projections.rawjson import EMPTY_OBJECT, bounded
 from projections.specs import Pause, QueueConfig, QueueSettings
 from projections.state import State
+from projections.undoing import facts
+
+DELETE_QUEUE: Final = "delete_queue"
+"""The verb under which a queue and its jobs are deleted."""
 
 _decode_settings = Decoder(QueueSettings).decode
 
@@ -67,6 +73,7 @@ def configure(state: State, ctx: Context, name: str, spec: QueueConfig) -> Decis
     """
     ctx.require(name)
     created, queue = ensured(state, ctx, name)
+    before = None if created else facts(queue)
     given = bounded("settings", spec.settings, bounds.SETTINGS_BYTES_MAX, b"{")
     settings = queue.settings if given is UNSET else given
     obeyed = _stored(queue) if given is UNSET else _obeyed(settings)
@@ -83,12 +90,13 @@ def configure(state: State, ctx: Context, name: str, spec: QueueConfig) -> Decis
         retry_cap_secs=obeyed.retry_cap_secs,
         retry_jitter=obeyed.retry_jitter,
         concurrency_limit=_whole(obeyed.concurrency_limit),
+        before=before,
     )
     switched: tuple[Event, ...] = ()
     if spec.enabled is False and queue.paused_at is None:
-        switched = (QueuePaused(org=ctx.org, queue=name),)
+        switched = (QueuePaused(org=ctx.org, queue=name, before=before),)
     elif spec.enabled is True and queue.paused_at is not None:
-        switched = (QueueResumed(org=ctx.org, queue=name),)
+        switched = (QueueResumed(org=ctx.org, queue=name, before=before),)
     return Decision((*created, configured, *switched), name)
 
 
@@ -100,8 +108,10 @@ def pause(state: State, ctx: Context, name: str, spec: Pause) -> Decision[str]:
 
     """
     ctx.require(name)
-    created, _ = ensured(state, ctx, name)
-    return Decision((*created, QueuePaused(org=ctx.org, queue=name, reason=spec.reason)), name)
+    created, queue = ensured(state, ctx, name)
+    before = None if created else facts(queue)
+    paused = QueuePaused(org=ctx.org, queue=name, reason=spec.reason, before=before)
+    return Decision((*created, paused), name)
 
 
 def resume(state: State, ctx: Context, name: str) -> Decision[Resumed]:
@@ -117,18 +127,25 @@ def resume(state: State, ctx: Context, name: str) -> Decision[Resumed]:
         raise NotFound("Queue not found")
     if queue.paused_at is None:
         return Decision((), Resumed(0))
-    event = QueueResumed(org=ctx.org, queue=name)
+    event = QueueResumed(org=ctx.org, queue=name, before=facts(queue))
     return Decision((event,), Resumed(ctx.now_us - queue.paused_at))
 
 
 def delete(
-    state: State, ctx: Context, name: str, *, delete_jobs: bool, jobs_max: int
+    state: State,
+    ctx: Context,
+    name: str,
+    *,
+    delete_jobs: bool,
+    jobs_max: int,
+    action_id: str,
+    first: int = 0,
 ) -> Decision[bool]:
     """Delete a queue; with `delete_jobs` its jobs first, up to `jobs_max` of them at a time.
 
-    The answer tells whether the queue is gone; if not, there are more jobs: ask again. Without
-    `delete_jobs`, jobs that have ended or wait for their time stay, and those bring the queue back
-    when that time comes.
+    The answer tells whether the queue is gone; if not, there are more jobs: ask again, with the
+    position of the `first` record under the action's id. Without `delete_jobs`, jobs that have ended
+    or wait for their time stay, and those bring the queue back when that time comes.
 
     Raises:
         Denied, NotFound, Conflict: key scope; no such queue; jobs wait or run in it.
@@ -145,8 +162,20 @@ def delete(
     events = list(deleting(state, doomed))
     gone = len(doomed) < jobs_max
     if gone and queue is not None:
-        events.append(QueueDeleted(org=ctx.org, queue=name))
+        events.append(QueueDeleted(org=ctx.org, queue=name, before=facts(queue)))
+    if delete_jobs and events:
+        events.insert(0, _deletion(state, ctx, name, action_id, first))
     return Decision(tuple(events), gone)
+
+
+def _deletion(state: State, ctx: Context, name: str, action_id: str, first: int) -> BulkApplied:
+    return BulkApplied(
+        org=ctx.org,
+        action=action_id,
+        verb=DELETE_QUEUE,
+        filter=Raw(encode({"queue_name": name})),
+        first=first or state.position + 1,
+    )
 
 
 def _stored(queue: Queue) -> QueueSettings:

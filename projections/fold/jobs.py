@@ -8,8 +8,10 @@ from projections.events import (
     JobDue,
     JobExpired,
     JobPriorityChanged,
+    JobRestored,
     JobRetired,
     JobRetried,
+    JobReverted,
     JobUnblocked,
     Record,
 )
@@ -125,3 +127,61 @@ def on_retired(state: State, event: JobRetired, record: Record) -> None:
     job = state.tables.jobs[event.job]
     moved(job.status, "job.retired", job.status)
     state.remove_job(job)
+
+
+def on_restored(state: State, event: JobRestored, record: Record) -> None:
+    """There again, as it was; a new place in the order of creation, for that order never changes."""
+    tables = state.tables
+    tables.seq += 1
+    queue = state.queue(event.org, event.queue)
+    state.add_job(
+        Job(
+            id=event.job,
+            seq=tables.seq,
+            org=event.org,
+            queue=event.queue if queue is None else queue.name,
+            payload=event.payload.copy(),
+            max_retries=event.max_retries,
+            timeout_secs=event.timeout_secs,
+            created_at=event.created_at,
+            updated_at=record.at,
+            position=record.position,
+            status=event.status,
+            priority=event.priority,
+            retry_count=event.retry_count,
+            due_at=event.due_at,
+            scheduled_at=event.scheduled_at,
+            expires_at=event.expires_at,
+            started_at=event.started_at,
+            completed_at=event.completed_at,
+            lease=event.lease,
+            lease_until=event.lease_until,
+            worker=event.worker,
+            result=copied(event.result),
+            last_error=event.last_error,
+            idempotency_key=event.idempotency_key,
+            tags=copied(event.tags),
+            parent=event.parent,
+            completion_webhook=event.completion_webhook,
+            completion_webhook_secret=event.completion_webhook_secret,
+            blocked=event.blocked,
+            cancel_requested_at=event.cancel_requested_at,
+            traceparent=event.traceparent,
+            trail=record.position,
+            place=event.place,
+        )
+    )
+
+
+def on_reverted(state: State, event: JobReverted, record: Record) -> None:
+    """What it was before a change that is taken back."""
+    job = lifted(state, event.job, record)
+    job.status = moved(job.status, "job.reverted", event.status)
+    job.priority = event.priority
+    job.retry_count = event.retry_count
+    job.due_at = event.due_at
+    job.completed_at = event.completed_at
+    job.last_error = event.last_error
+    job.blocked = event.blocked
+    job.cancel_requested_at = event.cancel_requested_at
+    state.put_back(job)

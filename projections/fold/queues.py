@@ -1,4 +1,4 @@
-"""Queues: created, configured, paused, resumed."""
+"""Queues: created, configured, paused, resumed, deleted, restored."""
 
 from projections.entities import Queue
 from projections.events import (
@@ -6,6 +6,7 @@ from projections.events import (
     QueueCreated,
     QueueDeleted,
     QueuePaused,
+    QueueRestored,
     QueueResumed,
     Record,
 )
@@ -54,6 +55,27 @@ def on_resumed(state: State, event: QueueResumed, record: Record) -> None:
 def on_deleted(state: State, event: QueueDeleted, record: Record) -> None:
     """Gone, with its configuration; jobs that are left in it keep its name."""
     state.remove_queue(state.tables.queues[event.org][event.queue])
+
+
+def on_restored(state: State, event: QueueRestored, record: Record) -> None:
+    """As it was, but for the charge on its rate limit if it had been deleted."""
+    facts = event.facts
+    queue = state.queue(event.org, event.queue)
+    if queue is None:
+        queue = Queue(facts.id, event.org, event.queue, facts.created_at, record.at, EMPTY_OBJECT)
+        state.tables.queues.setdefault(event.org, {})[event.queue] = queue
+    queue.updated_at = record.at
+    queue.settings = facts.settings.copy()
+    queue.max_retries = facts.max_retries
+    queue.default_timeout_secs = facts.default_timeout_secs
+    queue.rate_limit = facts.rate_limit
+    queue.paused_at = facts.paused_at
+    queue.paused_by = facts.paused_by
+    queue.paused_reason = facts.paused_reason
+    queue.retry_base_secs = facts.retry_base_secs
+    queue.retry_cap_secs = facts.retry_cap_secs
+    queue.retry_jitter = facts.retry_jitter
+    queue.concurrency_limit = facts.concurrency_limit
 
 
 def _changed(state: State, org: str, name: str, record: Record) -> Queue:

@@ -49,7 +49,7 @@ async def retry_dead(call: Call) -> Answer:
 
 
 async def purge_dead(call: Call) -> Answer:
-    """Delete dead letters for good; their history stays in the log."""
+    """Delete dead letters; their history stays in the log."""
     spec = await DEAD_PURGE.read(call.request)
     action = actions.of_dead_purge(call.caller, spec)
     made = await perform(call.engine, call.caller, action)

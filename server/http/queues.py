@@ -46,16 +46,20 @@ async def delete(call: Call) -> Answer:
     """Delete a queue; with `delete_jobs=true` all its jobs as well."""
     name, engine = name_of(call), call.engine
     delete_jobs = bool(DELETION.read(call.request).delete_jobs)
-    gone = False
+    action_id = engine.new_id()
+    gone, first = False, 0
     while not gone:
         # In parts, so that a queue of a million jobs holds up nobody.
-        gone = engine.execute(
+        made = engine.execute(
             queues.delete,
             call.caller,
             name,
             delete_jobs=delete_jobs,
             jobs_max=bounds.JOBS_PER_RECORD_MAX,
-        ).answer
+            action_id=action_id,
+            first=first,
+        )
+        gone, first = made.answer, first or made.position
         await asyncio.sleep(0)
     return await done(call)
 

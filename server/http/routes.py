@@ -26,6 +26,7 @@ from server.http import (
     sessions,
     settlements,
     sockets,
+    undo,
     workers,
 )
 from server.http.edge import unrouted, wrapped
@@ -42,6 +43,7 @@ from server.http.views import settlements as settlement_views
 from server.http.views import workers as worker_views
 from server.http.views.explain import Explanation
 from server.http.views.history import HistoryEvent
+from server.http.views.undo import Undone
 
 _get = partial(Route, method="GET")
 _post = partial(Route, method="POST")
@@ -409,6 +411,13 @@ ROUTES: Final = (
     ),
     _get(path=f"{API}/log/segments", handler=audit.segments, answers={200: overall.LogFiles}),
     _get(path=f"{API}/log/span", handler=audit.span, answers={200: overall.LogSpan}),
+    _post(
+        path=f"{API}/log/undo",
+        handler=undo.undo,
+        body=undo.UNDO,
+        answers={200: Undone},
+        also=(403, 404, 409, 410),
+    ),
     _get(path=f"{API}/log/digest", handler=audit.digest, answers={200: overall.StateDigest}),
 )
 

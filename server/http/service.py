@@ -101,6 +101,8 @@ class Service:
         """set when streams must end, for the server is on its way out"""
         self.started_us = monotonic_us()
         self.digest_turn = asyncio.Lock()
+        self.undo_turn = asyncio.Lock()
+        """one at a time: each looks first for what was restored before it"""
         self.background: list[asyncio.Task[None]] = []
 
     def _publish(self) -> None:

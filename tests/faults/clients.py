@@ -276,7 +276,9 @@ class Clients:
     def delete(self, op: Op) -> None:
         op.queue = self._queue()
         with_jobs = self._rng.random() < 0.2
-        op.answer = self._do(queues.delete, op.queue, delete_jobs=with_jobs, jobs_max=500)
+        op.answer = self._do(
+            queues.delete, op.queue, delete_jobs=with_jobs, jobs_max=500, action_id="deletion-1"
+        )
 
     def actions(self, op: Op) -> None:
         verb = self._rng.choice(list(Verb))

@@ -33,6 +33,7 @@ from projections.specs import (
     Verb,
 )
 from tests.build import Bench, a_job
+from tests.projections import undoes
 from tools.indexes import differences
 
 QUEUES = st.sampled_from(["mail", "video"])
@@ -145,7 +146,7 @@ class Storm(RuleBasedStateMachine):
         action = Action(verb, JobFilter(), Raw(b"{}"), priority=3)
         chosen = self.picked(*picks, among=actions.APPLIES_TO[verb])
         ids = list(self.bench.state.tables.jobs) if every else [job.id for job in chosen]
-        applied = self.attempt(actions.apply, action, "action-1", ids)
+        applied = self.attempt(actions.apply, action, self.bench.new_id(), ids)
         assert len(set(applied.job_ids)) == len(applied.job_ids)
 
     @rule(queue=QUEUES, limit=st.none() | st.integers(1, 3), rate=st.none() | st.integers(1, 5))
@@ -164,8 +165,11 @@ class Storm(RuleBasedStateMachine):
 
     @rule(queue=QUEUES, with_jobs=st.booleans())
     def delete_queue(self, queue: str, with_jobs: bool) -> None:
+        action_id, first = self.bench.new_id(), self.bench.state.position + 1
+
         def delete(state: Any, ctx: Any) -> Any:
-            return queues.delete(state, ctx, queue, delete_jobs=with_jobs, jobs_max=3)
+            part = {"action_id": action_id, "first": first}
+            return queues.delete(state, ctx, queue, delete_jobs=with_jobs, jobs_max=3, **part)
 
         gone = self.attempt(delete)
         while gone is False:
@@ -177,6 +181,25 @@ class Storm(RuleBasedStateMachine):
             }
             assert not left & {Status.PENDING, Status.PROCESSING}
             assert not (with_jobs and left)
+
+    @rule(pick=PICK, recent=st.booleans(), dry=st.booleans())
+    def undo(self, pick: int, recent: bool, dry: bool) -> None:
+        """Mostly of what was done lately: much else has been built upon by then."""
+        self.bench.tick(0)
+        last = self.bench.state.position
+        able = undoes.undoable(self.bench)
+        if not able:
+            return
+        position = able[-1 - pick % min(len(able), 3 if recent else len(able))]
+        foreseen = undoes.rehearsed(self.bench, position)
+        assert self.bench.state.position == last
+        if dry:
+            return
+        taken = undoes.undo(self.bench, position)
+        assert taken == foreseen
+        for queue in ("mail", "video"):
+            shelf = self.bench.state.shelf("default", queue)
+            self.limits[queue] = shelf.count(Status.PROCESSING)
 
     @rule(pick=PICK)
     def retry(self, pick: int) -> None:

@@ -47,6 +47,7 @@ def test_every_event_has_a_fold_and_every_job_event_a_place_in_the_lifecycle() -
     assert {event for _, event in MOVES} == tags - {
         "job.created",
         "job.deleted",
+        "job.restored",
         "job.settlement_refused",
     }
 
@@ -56,7 +57,7 @@ def test_a_record_comes_back_from_its_bytes() -> None:
     record = Record(3, 5, "key_1", "r", (event,))
     body = encode(record)
     assert body == (
-        b'{"v":3,"at":5,"by":"key_1","req":"r","events":'
+        b'{"v":4,"at":5,"by":"key_1","req":"r","events":'
         b'[{"type":"job.failed","job":"j1","worker":"w","error":"\xc3\xa9","retry_at":7,"prev":2}]}'
     )
     assert decode(3, body) == record
@@ -65,23 +66,25 @@ def test_a_record_comes_back_from_its_bytes() -> None:
 RAW = Raw(b'{"a":[1,"x"]}')
 
 
+SAMPLES: dict[str, Any] = {
+    "QueueFacts": events.QueueFacts(id="q1", created_at=1, updated_at=2, settings=RAW),
+    "Status": Status.SCHEDULED,
+    "Raw": RAW,
+    "bool": True,
+    "float": 0.25,
+    "list": ["a", "b"],
+    "int": 123_456_789,
+}
+
+
 def filled(kind: type) -> Any:
     """Give an event with every field set to something else than its default."""
     values: dict[str, Any] = {}
     for one in msgspec.structs.fields(kind):
         text = str(one.type)
-        if "Raw" in text:
-            values[one.name] = RAW
-        elif "bool" in text:
-            values[one.name] = True
-        elif "float" in text:
-            values[one.name] = 0.25
-        elif "list" in text:
-            values[one.name] = ["a", "b"]
-        elif "int" in text:
-            values[one.name] = 123_456_789
-        else:
-            values[one.name] = f"some {one.name}"
+        values[one.name] = next(
+            (value for kind, value in SAMPLES.items() if kind in text), f"some {one.name}"
+        )
     return kind(**values)
 
 
@@ -102,7 +105,7 @@ def test_every_field_of_every_event_comes_back(kind: type) -> None:
     ("body", "says"),
     [
         (b'{"v":1,"at":1,"by":"k","req":"","events":[{"type":"job.teleported"}]}', "teleported"),
-        (b'{"v":99,"at":1,"by":"k","req":"","events":[{"type":"x"}]}', "vocabulary 99, this is 3"),
+        (b'{"v":99,"at":1,"by":"k","req":"","events":[{"type":"x"}]}', "vocabulary 99, this is 4"),
         (b'{"v":99,"at":1,"by":"k","req":"","events":[]}', "vocabulary 99"),
         (b'{"at":1}', "not a record"),
         (b"[]", "not a record"),

@@ -37,7 +37,7 @@ def act(bench: Bench, verb: Verb, *chosen: Job) -> list[str]:
 
 
 def delete_mail(state: Any, ctx: Any) -> Any:
-    return queues.delete(state, ctx, "mail", delete_jobs=True, jobs_max=100)
+    return queues.delete(state, ctx, "mail", delete_jobs=True, jobs_max=100, action_id="deletion-1")
 
 
 def test_a_child_is_claimed_only_after_its_parent_was_completed() -> None:

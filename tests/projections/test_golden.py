@@ -14,6 +14,7 @@ from projections.state import State
 from tests.golden.facts import facts
 from tests.golden.facts_v2 import facts_v2
 from tests.golden.facts_v3 import facts_v3
+from tests.golden.facts_v4 import facts_v4
 from tools.indexes import differences
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -56,6 +57,8 @@ EVENTS_OF_VOCABULARY_2 = {
 
 EVENTS_OF_VOCABULARY_3 = {"job.retired"}
 
+EVENTS_OF_VOCABULARY_4 = {"job.restored", "job.reverted", "queue.restored", "undo.applied"}
+
 
 @pytest.mark.parametrize(
     ("version", "add_up", "events"),
@@ -63,6 +66,7 @@ EVENTS_OF_VOCABULARY_3 = {"job.retired"}
         (1, facts, EVENTS_OF_VOCABULARY_1),
         (2, facts_v2, EVENTS_OF_VOCABULARY_2),
         (3, facts_v3, EVENTS_OF_VOCABULARY_3),
+        (4, facts_v4, EVENTS_OF_VOCABULARY_4),
     ],
 )
 def test_a_vocabulary_still_means_what_it_meant(
@@ -85,4 +89,9 @@ def test_a_vocabulary_still_means_what_it_meant(
 
 def test_every_event_is_in_the_golden_log_of_some_vocabulary() -> None:
     tags = {kind.__struct_config__.tag for kind in get_args(Event)}
-    assert tags == EVENTS_OF_VOCABULARY_1 | EVENTS_OF_VOCABULARY_2 | EVENTS_OF_VOCABULARY_3
+    assert tags == set().union(
+        EVENTS_OF_VOCABULARY_1,
+        EVENTS_OF_VOCABULARY_2,
+        EVENTS_OF_VOCABULARY_3,
+        EVENTS_OF_VOCABULARY_4,
+    )

@@ -37,11 +37,12 @@ def test_statuses_are_either_active_or_terminal() -> None:
     assert not ACTIVE & TERMINAL
 
 
-def test_nothing_leads_out_of_completed_or_cancelled_but_out_of_the_state() -> None:
+def test_nothing_leads_out_of_completed_and_only_an_undo_out_of_cancelled() -> None:
     left = {start for (start, _), ends in MOVES.items() if ends != {start}}
-    ends = set(Status) - left
-    assert ends == FINISHED
-    assert {event for start, event in MOVES if start in FINISHED} == {"job.retired"}
+    assert set(Status) - left == {Status.COMPLETED}
+    assert {event for start, event in MOVES if start is Status.COMPLETED} == {"job.retired"}
+    out = {event for start, event in MOVES if start is Status.CANCELLED}
+    assert out == {"job.retired", "job.reverted"}
     assert {start for start, event in MOVES if event == "job.retired"} == FINISHED
 
 

@@ -24,8 +24,10 @@ from projections.events import (
     JobLeaseExtended,
     JobPriorityChanged,
     JobReleased,
+    JobRestored,
     JobRetired,
     JobRetried,
+    JobReverted,
     JobSettlementRefused,
     JobUnblocked,
     KeyCreated,
@@ -33,10 +35,13 @@ from projections.events import (
     QueueConfigured,
     QueueCreated,
     QueueDeleted,
+    QueueFacts,
     QueuePaused,
+    QueueRestored,
     QueueResumed,
     Record,
     ServerStarted,
+    UndoApplied,
     WorkerDeregistered,
     WorkerHeartbeat,
     WorkerLost,
@@ -57,6 +62,10 @@ Told = list[tuple[str, dict[str, Any]]]
 
 def a_life(status: str, retry_count: int = 2, started_at: int | None = None) -> Life:
     return Life("q", Status(status), retry_count, started_at)
+
+
+OPEN = QueueFacts(id="i", created_at=AT, updated_at=AT)
+HELD = QueueFacts(id="i", created_at=AT, updated_at=AT, paused_at=AT, paused_reason="r")
 
 
 def moved(old: str, new: str) -> tuple[str, dict[str, Any]]:
@@ -110,6 +119,17 @@ TABLE: list[tuple[Event, Life | None, Told]] = [
     (JobReleased(job="j", worker="w"), RUNNING, [moved("processing", "pending")]),
     (JobRetried(job="j", retry_count=0), a_life("deadletter"), [moved("deadletter", "pending")]),
     (JobRetried(job="j", retry_count=0), a_life("failed"), [moved("failed", "pending")]),
+    (
+        JobReverted(job="j", status=Status.PENDING, retry_count=1),
+        a_life("cancelled"),
+        [moved("cancelled", "pending")],
+    ),
+    (JobReverted(job="j", status=Status.PENDING, priority=3), a_life("pending"), []),
+    (
+        JobRestored(**CREATED, timeout_secs=1, created_at=AT, status=Status.DEADLETTER),
+        None,
+        [moved("", "deadletter")],
+    ),
     (JobLeaseExtended(job="j", lease_until=1), None, []),
     (JobCancelRequested(job="j"), None, []),
     (JobUnblocked(job="j"), None, []),
@@ -126,6 +146,18 @@ TABLE: list[tuple[Event, Life | None, Told]] = [
     ),
     (QueueResumed(queue="q"), None, [("QueueResumed", {"queue_name": "q"})]),
     (QueueDeleted(queue="q"), None, []),
+    (QueueRestored(queue="q", facts=OPEN), None, []),
+    (
+        QueueRestored(queue="q", facts=HELD, before=OPEN),
+        None,
+        [("QueuePaused", {"queue_name": "q", "reason": "r"})],
+    ),
+    (QueueRestored(queue="q", facts=HELD, before=HELD), None, []),
+    (
+        QueueRestored(queue="q", facts=OPEN, before=HELD),
+        None,
+        [("QueueResumed", {"queue_name": "q"})],
+    ),
     (
         WorkerRegistered(worker="w", queue="q", hostname="h", max_concurrency=1, offline_at=1),
         None,
@@ -144,6 +176,7 @@ TABLE: list[tuple[Event, Life | None, Told]] = [
     (WorkerDeregistered(worker="w"), None, [("WorkerDeregistered", {"worker_id": "w"})]),
     (WorkerLost(worker="w"), None, [("WorkerLost", {"worker_id": "w"})]),
     (BulkApplied(action="a", verb="v", filter=Raw(b"{}")), None, []),
+    (UndoApplied(undoes=3, action="a", first=7), None, []),
     (KeyCreated(key="k", name="n", hash="h", prefix="p", queues=[]), None, []),
     (KeyRevoked(key="k"), None, []),
     (ServerStarted(version="1", epoch=1), None, []),

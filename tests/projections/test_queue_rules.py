@@ -42,7 +42,9 @@ def configured(bench: Bench, settings: bytes | None = None, **fields: Any) -> No
 
 def delete(bench: Bench, *, delete_jobs: bool = False, jobs_max: int = 100) -> bool:
     def command(state: Any, ctx: Any) -> Any:
-        return queues.delete(state, ctx, "mail", delete_jobs=delete_jobs, jobs_max=jobs_max)
+        return queues.delete(
+            state, ctx, "mail", delete_jobs=delete_jobs, jobs_max=jobs_max, action_id="deletion-1"
+        )
 
     gone: bool = bench.do(command)
     return gone

@@ -185,7 +185,11 @@ def test_nothing_is_decided_when_nothing_is_old_enough() -> None:
 def test_a_queue_that_is_gone_leaves_nothing_behind_with_its_last_job() -> None:
     bench = keeping(60)
     finished(bench, 3)
-    bench.do(lambda state, ctx: queues.delete(state, ctx, "mail", delete_jobs=False, jobs_max=9))
+    bench.do(
+        lambda state, ctx: queues.delete(
+            state, ctx, "mail", delete_jobs=False, jobs_max=9, action_id="deletion-1"
+        )
+    )
     assert len(bench.state.shelves["default"]) == 1
     bench.clock.advance(100)
     assert bench.retire() == 3
@@ -225,7 +229,9 @@ def test_purged_and_deleted_jobs_are_not_retired_again() -> None:
     bench.create(a_job(tags=Raw(b'["red"]')))
 
     def delete(state: Any, ctx: Any) -> Any:
-        return queues.delete(state, ctx, "mail", delete_jobs=True, jobs_max=10)
+        return queues.delete(
+            state, ctx, "mail", delete_jobs=True, jobs_max=10, action_id="deletion-1"
+        )
 
     bench.do(delete)
     assert len(bench.state.finished) == 0

@@ -118,7 +118,11 @@ def test_organizations_stand_in_the_order_of_their_names_whatever_came_first() -
 def test_the_last_queue_of_an_organization_leaves_nothing_behind() -> None:
     bench = Bench()
     bench.do(queues.configure, "mail", QueueConfig())
-    bench.do(lambda state, ctx: queues.delete(state, ctx, "mail", delete_jobs=True, jobs_max=1))
+    bench.do(
+        lambda state, ctx: queues.delete(
+            state, ctx, "mail", delete_jobs=True, jobs_max=1, action_id="deletion-1"
+        )
+    )
     assert bench.state.tables.queues == load(dump(bench.state.tables)).queues == {}
 
 

@@ -43,7 +43,9 @@ class Stock(Struct, frozen=True):
         return filled.replace("{name}", "mail") + example.query
 
 
-OUTSIDE: Final = ("/dashboard", "/health", "/openapi.json", "/docs", "/metrics")
+OUTSIDE: Final = ("/dashboard/", "/health", "/openapi.json", "/docs", "/metrics")
+PAUSED_AT: Final = 9
+"""where `stocked` has paused a queue that nothing else is about"""
 _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/"): Example(),
     ("GET", "/dashboard/{file}"): Example(),
@@ -107,6 +109,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/log/records"): Example(),
     ("GET", "/log/segments"): Example(),
     ("GET", "/log/span"): Example(),
+    ("POST", "/log/undo"): Example({"position": PAUSED_AT}),
     ("GET", "/log/digest"): Example(),
 }
 EXAMPLES: Final = {
@@ -114,6 +117,8 @@ EXAMPLES: Final = {
     for (method, path), example in _EXAMPLES.items()
 }
 
+FILES: Final = [route for route in ROUTES if route.path == "/" or "{file}" in route.path]
+"""of the dashboard, the same for everyone"""
 CLOSED: Final = [route for route in ROUTES if not route.open]
 WITH_BODY: Final = [route for route in ROUTES if route.body is not None]
 WITH_ID: Final = [route for route in ROUTES if "{id}" in route.path]
@@ -138,6 +143,8 @@ async def stocked(face: Face) -> Stock:
     await face.claim()
     waiting = await face.create()
     registered = await face.post("/workers/register", {"queue_name": "mail", "hostname": "h"})
+    await face.post("/queues/video/pause")
+    assert face.log.last == PAUSED_AT
     entered = (await face.post("/auth/login", {"api_key": KEY}, key=None)).json
     ids = {
         "dead": dead,

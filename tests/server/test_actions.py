@@ -212,7 +212,7 @@ async def test_history_of_a_log_without_the_way_back_is_read_from_its_start(face
     job_id = await face.create()
     await face.claim()
     await face.settle("complete", job_id)
-    old = [body.replace(b'"v":3', b'"v":1') for body in face.log._bodies]
+    old = [body.replace(b'"v":4', b'"v":1') for body in face.log._bodies]
     stripped = []
     for body in old:
         head, found, tail = body.partition(b',"prev":')

@@ -402,11 +402,11 @@ async def test_a_server_that_goes_ends_its_streams(face: Face) -> None:
     ):
         for stream in (all_, one, figures):
             assert await stream.next() is not None
-        assert isinstance(face.client.server.app, aiohttp.web.Application)  # type: ignore[union-attr]
         await face.client.server.app.shutdown()  # type: ignore[union-attr]
         for stream in (all_, one, figures):
             assert await stream.rest() == []
-    assert await (await face.client.get(f"{API}/events?token=x")).read()
+    async with listening(face) as stream:
+        assert await stream.rest() == [], "and nobody is let in again"
 
 
 # -- going on

@@ -8,7 +8,7 @@ from server.http.route import API, Route
 from server.http.routes import ROUTES
 from tests.build import a_job
 from tests.server import examples
-from tests.server.examples import example_of, perform, stocked
+from tests.server.examples import FILES, example_of, perform, stocked
 from tests.server.harness import ME, Answer, Face, background, turns, until
 
 # health tells of nothing but the durable position, metrics name no job, events begin with the health,
@@ -16,7 +16,7 @@ from tests.server.harness import ME, Answer, Face, background, turns, until
 TELL_NOTHING = {
     *("/health", "/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"),
     f"{API}/events",
-} | {route.path for route in ROUTES if route.tag == "dashboard"}
+} | {route.path for route in FILES}
 
 # refused requests: method, path, body, status; {held} and {waiting} as in the examples
 REFUSED = [

@@ -197,14 +197,16 @@ async def test_the_span_of_the_log(past: PastFace) -> None:
     covered = await past.snapshot()
     await lived(past, 12, Random(6))
     await past.snapshot()
+    last = past.engine.state.position
+    span = (await past.get("/log/span")).json
     every = {
         position: to_text(decode(position, body).at)
         for batch in Reader(past.data_dir).entries()
         for position, body in batch
     }
-    span = (await past.get("/log/span")).json
-    last = past.engine.state.position
-    assert (span["first"], span["last"]) == (1, last)
+    assert span["first"] == 1
+    assert last <= span["last"] <= past.engine.state.position
+    last = span["last"]
     assert (span["first_at"], span["last_at"]) == (every[1], every[last])
     marks = [(mark["position"], mark["at"]) for mark in span["marks"]]
     assert marks == sorted(set(marks))
@@ -221,7 +223,7 @@ async def test_the_span_of_the_log(past: PastFace) -> None:
 async def test_there_are_never_too_many_marks(
     past: PastFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await lived(past, 20, Random(5))
+    await lived(past, 60, Random(5))
     await past.engine.log.seal()
     reader = Reader(past.data_dir)
     last = past.engine.state.position

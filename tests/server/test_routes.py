@@ -55,7 +55,7 @@ async def test_example_is_answered(face: Face, route: Route) -> None:
     stock = await stocked(face)
     answer = await perform(face, stock, route)
     assert answer.status == example_of(route).status, answer.content
-    assert_standard(answer, "no-cache" if route.tag == "dashboard" else "no-store")
+    assert_standard(answer, "no-cache" if route in examples.FILES else "no-store")
     if answer.status == 204 or route.path.endswith(("/health/live", "/workers/{id}/heartbeat")):
         assert answer.content == b""
     elif route.path in TEXTS:

@@ -16,7 +16,6 @@ from server.rings import (
     FINE_US,
     NUMBER,
     PENDING,
-    UNKNOWN,
     Durations,
     Ring,
     Rows,
@@ -37,7 +36,7 @@ def everyone(queue: str) -> bool:
 def test_rows_are_as_many_as_the_span_needs_and_as_many_again() -> None:
     rows = Rows(FINE_US, FINE_SPAN_US)
     for number in range(5_000):
-        rows.put(number * FINE_US, (1, 2, 3), 4, 5)
+        rows.put(number * FINE_US, (1, 2, 3), (4, 5))
         table = rows.table()
         assert len(table) <= 2 * (FINE_SPAN_US // FINE_US + 1)
         assert len(table) >= min(number, FINE_SPAN_US // FINE_US)
@@ -47,9 +46,9 @@ def test_rows_are_as_many_as_the_span_needs_and_as_many_again() -> None:
 
 def test_a_row_is_added_to_until_it_is_over() -> None:
     rows = Rows(FINE_US, FINE_SPAN_US)
-    rows.put(0, (1, 2, 3), 4, 5)
-    rows.put(FINE_US - 1, (10, 20, 30), 6, 7)
-    rows.put(FINE_US, (1, 1, 1), 8, 9)
+    rows.put(0, (1, 2, 3), (4, 5))
+    rows.put(FINE_US - 1, (10, 20, 30), (6, 7))
+    rows.put(FINE_US, (1, 1, 1), (8, 9))
     assert rows.table().tolist() == [[0, 11, 22, 33, 6, 7], [1, 1, 1, 1, 8, 9]]
 
 
@@ -57,9 +56,9 @@ def test_a_row_is_added_to_until_it_is_over() -> None:
 def test_a_ring_counts_in_ten_seconds_and_in_minutes(asked: bool) -> None:
     ring = Ring(0, (0, 0))
     for pending, secs in enumerate((0, 9, 10, 59, 60, 3_600)):
-        ring.open(secs * SECOND_US)
+        ring.open(secs * SECOND_US // FINE_US)
         ring.came += 1
-        ring.pending = pending
+        ring.level = (pending, 0)
         if asked:
             ring.rows(HOUR_US)
     wanted = [NUMBER, CAME, PENDING]
@@ -119,33 +118,33 @@ def test_failures_are_counted_for_a_day_in_bounded_room() -> None:
     assert letters in newest
 
 
-def heard(bench: Bench, counted: Series, queue: str) -> None:
-    before = len(bench.bodies)
-    bench.do(jobs.create, a_job(queue))
-    for record in bench.records()[before:]:
-        counted.heard(record)
+def created(bench: Bench, counted: Series, queue: str) -> None:
+    """Create a job as the engine does: counted, then folded."""
+    decision = jobs.create(bench.state, bench.context(), a_job(queue))
+    counted.count(Record(bench.state.position + 1, bench.clock(), "", "", decision.events))
+    bench.record(decision.events)
 
 
 def test_of_very_many_queues_those_with_traffic_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(series, "QUEUES_MAX", 20)
     bench = Bench()
     counted = Series(bench.state, bench.clock())
-    counted.begin()
     began = bench.clock()
     for number in range(200):
         bench.clock.advance(60)
-        heard(bench, counted, f"q{number}")
-        heard(bench, counted, "busy")
+        created(bench, counted, f"q{number}")
+        created(bench, counted, "busy")
         assert len(counted._queues) <= 20
     busy = counted.ring("default", "busy")
     assert (busy.since_us, busy.base) == (began, (0, 0))
     assert busy.rows(DAY_US).table()[:, CAME].sum() == 200
     (everything,) = counted.rings("default", None)
     assert everything.rows(DAY_US).table()[:, CAME].sum() == 400
-    forgotten = counted.ring("default", "q0")
-    assert (forgotten.since_us, forgotten.base) == (bench.clock(), (UNKNOWN, UNKNOWN))
     assert counted.whole_since_us(None) == began
-    assert began < counted.whole_since_us(everyone) <= bench.clock()
+    forgot_us = counted.whole_since_us(everyone)
+    assert began < forgot_us <= bench.clock()
+    forgotten = counted.ring("default", "q0")
+    assert (forgotten.since_us, forgotten.base) == (forgot_us, (1, 0))
     (_, last) = counted.rings("default", lambda queue: queue in {"busy", "q199"})
     assert last.rows(DAY_US).table()[:, CAME].sum() == 1
 
@@ -156,16 +155,15 @@ def test_what_was_there_before_is_known() -> None:
         bench.create()
     bench.claim()
     counted = Series(bench.state, bench.clock())
-    counted.begin()
     assert counted.ring("default", "mail").base == (2, 1)
-    heard(bench, counted, "mail")
-    counted.begin()  # once only
-    assert counted.ring("default", "mail").base == (2, 1)
+    created(bench, counted, "mail")
+    ring = counted.ring("default", "mail")
+    assert (ring.base, ring.level) == ((2, 1), (3, 1))
     assert counted.ring("default", "none").base == (0, 0)
 
 
 def test_what_is_not_about_a_job_is_not_counted() -> None:
     bench = Bench()
     counted = Series(bench.state)
-    counted.heard(Record(1, bench.clock(), "system", "", ()))
+    counted.count(Record(1, bench.clock(), "system", "", ()))
     assert counted.rings("default", None) == []

@@ -1,7 +1,8 @@
 """Reading a long log: how fast it is verified, filtered and folded, and in how much memory.
 
 The verbs are run as people run them, each in a process of its own, whose time and peak of memory
-count whole, with the start of Python.
+count whole, with the start of Python. A peak is never told as less than this process had when it
+started the other, since Linux keeps that.
 """
 
 import os

@@ -155,11 +155,11 @@ class Dashboard(Struct, frozen=True):
 
 
 class Point(Struct, frozen=True):
-    """What happened in the `step_secs` from `at` on, and what was there at their end, if known."""
+    """What happened in the `step_secs` from `at` on, and what was there at their end."""
 
     at: Time
-    pending: int | None
-    processing: int | None
+    pending: int
+    processing: int
     failed: int
     came: int = field(name="in")
     left: int = field(name="out")
