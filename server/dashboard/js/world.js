@@ -33,50 +33,58 @@ async function loadQueues(then, other, { queue }) {
   return { queueNames: all.map(({ queue_name: name }) => name), queues };
 }
 
+/** A job that was not there is no fault, so it is looked for before it is asked for. */
 async function loadJob(then, other, id) {
+  const ask = async (path, query = {}) => (await then.ask(path, query)).value;
+  const [isThere, compared] = await Promise.all([listed(ask, id), other.job(id)]);
+  if (!isThere) return { id, then: null, explained: null, other: compared };
   const at = `jobs/${encodeURIComponent(id)}`;
-  const [found, explained, compared] = await Promise.all([
-    missing(then.ask(at, {})), missing(then.ask(`${at}/explain`, {})), other.job(at),
-  ]);
-  return { id, then: found?.value ?? null, explained: explained?.value ?? null, other: compared };
+  const [found, explained] = await Promise.all([ask(at), ask(`${at}/explain`)]);
+  return { id, then: found, explained, other: compared };
+}
+
+async function listed(ask, id) {
+  return (await ask("jobs", { q: id, limit: 1 })).some((job) => job.id === id);
 }
 
 /** What there is now. The figures of all queues are one request. */
 function nowOf(api, signal) {
-  const dashboard = api.get("dashboard", null, { signal });
+  const get = (path, query) => api.get(path, query, { signal });
+  const dashboard = get("dashboard");
   dashboard.catch(() => {}); // whoever waits for it hears of it
   return {
-    counts: () => api.get("jobs/stats", null, { signal }),
+    counts: () => get("jobs/stats"),
     queue: async (name) => {
       const found = (await dashboard).glance.find((one) => one.name === name);
       return found ? { pending: found.pending, scheduled: found.scheduled, running: found.processing, paused: found.paused } : null;
     },
-    job: (path) => missing(api.get(path, null, { signal })),
+    job: async (id) => ((await get("jobs/status", { ids: id })).length > 0 ? get(`jobs/${encodeURIComponent(id)}`) : null),
   };
 }
 
 /** What there was before the record at a position; null where that is out of reach. */
 function beforeOf(past, position, signal) {
-  const ask = async (path) => {
+  const ask = async (path, query = {}) => (await past.at(String(position - 1), path, query, signal)).value;
+  const reachable = async (asked) => {
     if (position < 1) return null;
     try {
-      return (await past.at(String(position - 1), path, {}, signal)).value;
+      return await asked();
     } catch (error) {
-      if (isOutOfReach(error) || error.status === 404) return null;
+      if (isOutOfReach(error)) return null;
       throw error;
     }
   };
   return {
-    counts: () => ask("jobs/stats"),
-    queue: async (name) => {
-      const at = `queues/${encodeURIComponent(name)}`;
-      const [queue, figures] = await Promise.all([ask(at), ask(`${at}/stats`)]);
-      return queue && figures && {
+    counts: () => reachable(() => ask("jobs/stats")),
+    queue: (name) => reachable(async () => {
+      const queue = (await ask("queues")).find((one) => one.queue_name === name);
+      const figures = queue && await ask(`queues/${encodeURIComponent(name)}/stats`);
+      return figures ? {
         pending: figures.pending_jobs, scheduled: figures.scheduled_jobs,
         running: figures.processing_jobs, paused: !queue.enabled,
-      };
-    },
-    job: ask,
+      } : null;
+    }),
+    job: (id) => reachable(async () => ((await listed(ask, id)) ? ask(`jobs/${encodeURIComponent(id)}`) : null)),
   };
 }
 
@@ -96,13 +104,4 @@ function changesBy(record) {
     if (job) found[job] = found[job] ? `${found[job]}, ${type}` : type;
   }
   return found;
-}
-
-async function missing(asked) {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error.status === 404) return null;
-    throw error;
-  }
 }

@@ -4,6 +4,7 @@ import { h } from "../dom.js";
 import { count, exactTime, number } from "../format.js";
 import { href } from "../router.js";
 import { ROWS_MAX } from "../tail.js";
+import { takeBackButton } from "../undo.js";
 import { panel } from "./panel.js";
 import { actor, eventType, recordView, subjects } from "./record.js";
 import { empty } from "./states.js";
@@ -46,18 +47,24 @@ function line(record, ctx) {
 
 function inside(record, isOpen, ctx) {
   const { position, at, events } = record;
-  const [first, ...more] = events;
+  const main = headline(events);
+  const more = events.length - 1;
   return [
     h("div", { class: "tail-line" },
       h("button", { type: "button", class: "link position", "aria-expanded": String(isOpen), "aria-label": `Record ${position}`, on: { click: () => unfold(position, !isOpen, ctx) } }, number(position)),
       h("time", { datetime: at }, exactTime(at).slice(11)),
-      eventType(first.type),
-      h("span", { class: "about" }, subjects(first), more.length > 0 && h("span", { class: "dim" }, ` +${more.length}`)),
+      eventType(main.type),
+      h("span", { class: "about" }, subjects(main), more > 0 && h("span", { class: "dim" }, ` +${more}`)),
       h("span", { class: "who" }, actor(record))),
     isOpen && h("div", { class: "unfolded" },
-      h("p", {}, h("a", { href: href("time", { at: position, job: first.job }) }, "The time machine at this record")),
+      h("div", { class: "row" }, h("a", { class: "button", href: href("time", { at: position, job: main.job }) }, "As it was then"), takeBackButton(record, ctx)),
       recordView(record)),
   ];
+}
+
+/** The first event, but for a queue that came to be by another one. */
+function headline(events) {
+  return events.find(({ type }) => type !== "queue.created") ?? events[0];
 }
 
 function unfold(position, isOpen, ctx) {

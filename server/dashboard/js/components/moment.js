@@ -44,7 +44,8 @@ function rested(to, ctx) {
   if (ctx.query.at !== String(to)) ctx.go({ at: to }, { replace: true });
 }
 
-function jump(at, ctx) {
+/** Go to a moment, a position as text or a time; null is the newest. */
+export function jump(at, ctx) {
   ctx.ui.player.stop();
   ctx.ui.drag = null;
   clearTimeout(ctx.ui.resting);

@@ -8,9 +8,9 @@ import { jsonView } from "./json.js";
 const EVENTS_MAX = 20;
 const TONES = [
   [/^job\.(failed|expired|lease_expired|settlement_refused)|^worker\.lost/, "bad"],
-  [/^job\.(completed|unblocked)|^queue\.resumed/, "good"],
+  [/^job\.(completed|unblocked)|^queue\.(resumed|restored)|^job\.(restored|reverted)/, "good"],
   [/^job\.(claimed|lease_extended|released|due)/, "busy"],
-  [/^job\.(cancel|deleted|retired)|^queue\.(paused|deleted)|^bulk\.|^key\.revoked/, "warn"],
+  [/^job\.(cancel|deleted|retired)|^queue\.(paused|deleted)|^bulk\.|^undo\.|^key\.revoked/, "warn"],
   [/^job\./, "info"],
 ];
 

@@ -1,7 +1,7 @@
 /** The time machine: queues and jobs as they were at any moment that the log still holds. */
 
 import { isAborted } from "../api.js";
-import { momentPanel } from "../components/moment.js";
+import { jump, momentPanel } from "../components/moment.js";
 import { panel } from "../components/panel.js";
 import { recordView } from "../components/record.js";
 import { empty, problem } from "../components/states.js";
@@ -10,6 +10,7 @@ import { number } from "../format.js";
 import { landmarks } from "../moments.js";
 import { createPast, isFolding, isOutOfReach } from "../past.js";
 import { createPlayer } from "../player.js";
+import { takeBackButton } from "../undo.js";
 import { loadWorld } from "../world.js";
 import { worldPanels } from "./timeworld.js";
 
@@ -86,17 +87,17 @@ function again({ retryAfterSecs }, { signal, reload }) {
 }
 
 function refusal({ refused, span }, ctx) {
-  const to = (label, at) => h("button", { type: "button", on: { click: () => ctx.go({ at }) } }, label);
+  const to = (label, at) => h("button", { type: "button", on: { click: () => jump(at, ctx) } }, label);
   return h("div", { key: "refused", class: "stack" },
     problem(refused),
     h("div", { class: "row" },
-      refused.code === "LOG_EXPIRED" && span && to("To the first record there", span.first),
+      refused.code === "LOG_EXPIRED" && span && to("To the first record there", String(span.first)),
       to("To the newest record", null)));
 }
 
 function shown(world, ctx, folding) {
   return h("div", { key: "world", class: folding ? "stack folding" : "stack", "aria-busy": String(folding) },
-    panel({ title: `Record ${number(world.position)}`, id: "record" }, told(world)),
+    panel({ title: `Record ${number(world.position)}`, id: "record", aside: world.record && takeBackButton(world.record, ctx) }, told(world)),
     worldPanels(world, ctx));
 }
 
