@@ -32,7 +32,7 @@ export function attemptBars(events, now) {
   };
   return h("table", { class: "bars attempts" },
     h("caption", { class: "hidden" }, "How long each attempt waited for a worker, and ran"),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Attempt"), h("th", { scope: "col" }, "Ended"),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "No."), h("th", { scope: "col" }, "State"),
       h("th", { scope: "col", class: "number" }, "Waited"), h("th", { scope: "col", class: "number" }, "Ran"), h("th", { scope: "col", "aria-hidden": "true" }, duration((end - begin) / 1_000)))),
     h("tbody", {}, attempts.map(line)));
 }

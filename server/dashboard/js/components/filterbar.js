@@ -27,8 +27,8 @@ export function filterBar({ text, filter, known, ctx }) {
       "Such as ", h("code", {}, 'status:failed queue:mail error:"timed out" since:2h'),
       ". Other words are looked for in ids, queues and types."),
     chips(filter, apply),
-    filter.problems.length > 0 && h("ul", { key: "problems", class: "problem", role: "alert" },
-      filter.problems.map((one) => h("li", {}, one))));
+    filter.problems.length > 0 && h("div", { key: "problems", class: "problem", role: "alert" },
+      h("ul", {}, filter.problems.map((one) => h("li", {}, one)))));
 }
 
 function input({ text, known, ctx, apply }) {

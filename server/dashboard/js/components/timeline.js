@@ -30,8 +30,8 @@ function columns(job) {
     { key: "event", label: "Event", head: true, cell: ({ event_type: type }) => badge(TONES[type] ?? "plain", WORDS[type] ?? type.replaceAll("_", " ")) },
     { key: "at", label: "When", cell: ({ created_at: at }) => h("time", { datetime: at, title: at }, sameDay(at, job.created_at) ? clock(at) : dateTime(at)) },
     { key: "after", label: "After", numeric: true, cell: ({ since_last_ms: since }) => (since === null || since === undefined ? "–" : millis(since)) },
-    { key: "by", label: "By", cell: by },
     { key: "position", label: "Position", numeric: true, cell: ({ position }) => number(position) },
+    { key: "by", label: "By", cell: by },
     { key: "more", label: "Details", wide: true, cell: more },
   ];
 }

@@ -1,6 +1,6 @@
 /** One job: what went wrong, why it waits, what happened to it and when, what it carries. */
 
-import { copyable } from "../components/copy.js";
+import { copyable, copyButton } from "../components/copy.js";
 import { attemptBars } from "../components/attempts.js";
 import { badge } from "../components/badge.js";
 import { jsonPanel } from "../components/jsonpanel.js";
@@ -52,7 +52,7 @@ export const view = {
 function headline({ job }, ctx) {
   const state = ctx.ui.stream?.state ?? "polling";
   return h("div", { key: "headline", class: "row spread" },
-    h("div", { class: "row" }, badge(job.status), "in", h("a", { href: href(["queues", job.queue_name]) }, job.queue_name), copyable(job.id, "id"),
+    h("div", { class: "row" }, badge(job.status), "in", h("a", { href: href(["queues", job.queue_name]) }, job.queue_name), copyButton("Copy id", () => job.id),
       h("span", { class: "dim", title: dateTime(job.created_at) }, `created ${ago(job.created_at, ctx.now())}`),
       !isOver(job) && h("span", { class: state === "live" ? "badge good" : "badge", id: "live" }, state === "live" ? "live" : "every 2 s")),
     jobActions(job, ctx));

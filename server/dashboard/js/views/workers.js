@@ -30,12 +30,12 @@ function columns(now) {
   return [
     { key: "id", label: "Worker", head: true, cell: ({ id }) => h("code", { title: id }, shortId(id)) },
     { key: "status", label: "Status", cell: ({ status }) => badge(status) },
-    { key: "host", label: "Host", cell: ({ hostname }) => hostname },
+    { key: "host", label: "Host", minor: true, cell: ({ hostname }) => hostname },
     { key: "queue", label: "Queue", cell: ({ queue_name: name }) => h("a", { href: href(["queues", name]) }, name) },
     { key: "jobs", label: "Jobs", numeric: true, cell: (worker) => h("a", {
       href: href("jobs", { q: filterOf({ status: "processing", queue: worker.queue_name }) }), title: "Running jobs of its queue",
     }, `${number(worker.current_jobs)} of ${number(worker.max_concurrency)}`) },
-    { key: "heartbeat", label: "Last heartbeat", numeric: true, cell: ({ last_heartbeat: at }) => moment(at) },
+    { key: "heartbeat", label: "Heard of", numeric: true, cell: ({ last_heartbeat: at }) => moment(at) },
     { key: "registered", label: "Registered", numeric: true, minor: true, cell: ({ registered_at: at }) => moment(at) },
     { key: "version", label: "Version", minor: true, cell: ({ version, worker_type: type }) => [type, version].filter(Boolean).join(" ") || "–" },
   ];
