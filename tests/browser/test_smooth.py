@@ -112,9 +112,11 @@ def filter_jobs(page: Page) -> None:
 
 def unfold(page: Page) -> None:
     scroll(page)
-    for part in page.locator("#payload summary").all()[1:4]:
-        part.click()
-        page.wait_for_timeout(_PAUSE_MS)
+    payload = page.locator("#payload")
+    for part in (payload.locator("summary"), payload.get_by_role("button", name="more")):
+        for one in part.all()[:3]:
+            one.click()
+            page.wait_for_timeout(_PAUSE_MS)
 
 
 def read_the_log(page: Page) -> None:

@@ -80,8 +80,7 @@ def measure(asked: Asked, screens: Sequence[str]) -> list[Figure]:
             _begin(load, url, asked.events_per_sec)
             total = asked.rounds * len(screens)
             with progress("measuring", total) as advance:
-                measured = asyncio.run(_measured(server, url, asked, screens, advance))
-            load.check()
+                measured = asyncio.run(_measured(server, load, url, asked, screens, advance))
             kept = json.decode(load.output(b"", _PATIENCE_SECS), type=Kept)
     return _figures(asked, measured, kept)
 
@@ -96,8 +95,8 @@ def _begin(load: Child, url: str, events_per_sec: int) -> None:
     load.process.stdin.flush()
 
 
-async def _measured(
-    server: Child, url: str, asked: Asked, screens: Sequence[str], advance: Advance
+async def _measured(  # noqa: PLR0917 - one step of `measure`
+    server: Child, load: Child, url: str, asked: Asked, screens: Sequence[str], advance: Advance
 ) -> Measured:
     found = Measured()
     async with _session(url) as session:
@@ -113,6 +112,7 @@ async def _measured(
             found.added.setdefault(name, []).append(during - (before + after) / 2)
             found.loads_ms.setdefault(name, []).extend(ms for one in visits for ms in one.loads_ms)
             before = after
+            load.check()
             advance(done, None)
     return found
 
