@@ -113,10 +113,11 @@ def filter_jobs(page: Page) -> None:
 def unfold(page: Page) -> None:
     scroll(page)
     payload = page.locator("#payload")
-    for part in (payload.locator("summary"), payload.get_by_role("button", name="more")):
-        for one in part.all()[:3]:
-            one.click()
-            page.wait_for_timeout(_PAUSE_MS)
+    for parts in (payload.locator("summary"), payload.get_by_role("button")):
+        for index in range(1, 4):
+            if parts.nth(index).is_visible():
+                parts.nth(index).click()
+                page.wait_for_timeout(_PAUSE_MS)
 
 
 def read_the_log(page: Page) -> None:

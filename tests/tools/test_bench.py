@@ -142,8 +142,8 @@ def test_create_is_compared_with_an_echo() -> None:
 
 
 def test_dashboards_are_opened_on_a_server_under_load() -> None:
-    asked = dashboards.Asked(2_000, events_per_sec=60, dashboards=2, seconds=0.3, rounds=1)
-    overview, other = dashboards.measure(asked, list(SCREENS))
+    asked = dashboards.Asked(2_000, events_per_sec=60, dashboards=2, seconds=0.2, rounds=2)
+    overview, other = dashboards.measure(asked)
     assert (overview.unit, overview.target, other.target) == ("%", 5.0, 5.0)
     assert "--jobs 2000" in overview.command
     assert overview.details["events per second"] in range(30, 90)
@@ -151,6 +151,9 @@ def test_dashboards_are_opened_on_a_server_under_load() -> None:
         assert not str(overview.details[f"{screen}: loads"]).startswith("none")
     assert "overview" in overview.name
     assert any(screen in other.name for screen in SCREENS)
+    assert "--screen" not in overview.command
+    some = msgspec.structs.replace(asked, screens=("log", "job"))
+    assert some.command.endswith("--rounds 2 --screen log --screen job")
 
 
 async def test_a_pace_that_is_refused_is_no_pace() -> None:

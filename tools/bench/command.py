@@ -92,8 +92,8 @@ def lists(jobs: int, requests: int, as_json: bool) -> None:
 @click.option("--jobs", type=click.IntRange(min=1_000), default=1_000_000, show_default=True)
 @click.option("--events-per-sec", type=click.IntRange(min=3), default=1_000, show_default=True)
 @click.option("--dashboards", type=click.IntRange(1, 1_000), default=10, show_default=True)
-@click.option("--seconds", type=click.FloatRange(min=0.1), default=10.0, show_default=True)
-@_ROUNDS
+@_SECONDS
+@click.option("--rounds", type=click.IntRange(2, 100), default=8, show_default=True)
 @click.option(
     "--screen",
     "screens",
@@ -114,8 +114,10 @@ def dashboards(
     as_json: bool,
 ) -> None:
     """Time that open dashboards take of a server with many jobs under load."""
-    asked = dashboards_bench.Asked(jobs, events_per_sec, dashboards, seconds, rounds)
-    _report(lambda: dashboards_bench.measure(asked, screens), as_json=as_json)
+    asked = dashboards_bench.Asked(
+        jobs, events_per_sec, dashboards, seconds, rounds, tuple(dict.fromkeys(screens))
+    )
+    _report(lambda: dashboards_bench.measure(asked), as_json=as_json)
 
 
 @bench.command()

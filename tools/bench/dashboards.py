@@ -29,7 +29,7 @@ TARGET_PERCENT: Final = 5.0
 _KEY: Final = "sp_live_a-key-for-this-measurement-only"
 _WATCHED: Final = "watched"
 """A queue that the load leaves alone, so that its job goes on waiting."""
-_SETTLE_SECS: Final = 1.0
+_SETTLE_SECS: Final = 0.5
 _PATIENCE_SECS: Final = 60
 _USER_FIELD, _SYSTEM_FIELD = 11, 12  # of /proc/PID/stat, behind the name
 
@@ -42,13 +42,16 @@ class Asked(Struct, frozen=True):
     dashboards: int
     seconds: float
     rounds: int
+    screens: tuple[str, ...] = tuple(SCREENS)
 
     @property
     def command(self) -> str:
         """Give what measures the same again."""
+        chosen = () if set(self.screens) == set(SCREENS) else self.screens
         return (
             f"spoolog bench dashboards --jobs {self.jobs} --events-per-sec {self.events_per_sec}"
             f" --dashboards {self.dashboards} --seconds {self.seconds:g} --rounds {self.rounds}"
+            f"{''.join(f' --screen {name}' for name in chosen)}"
         )
 
 
@@ -64,7 +67,7 @@ class Measured(Struct):
         return statistics.median(self.added[screen])
 
 
-def measure(asked: Asked, screens: Sequence[str]) -> list[Figure]:
+def measure(asked: Asked) -> list[Figure]:
     """Put a server with so many jobs under load, and look at it.
 
     Raises:
@@ -78,9 +81,9 @@ def measure(asked: Asked, screens: Sequence[str]) -> list[Figure]:
         with serving(data_dir, _KEY) as server, running("tools.bench.pace", stdin=True) as load:
             url = server.listening_url()
             _begin(load, url, asked.events_per_sec)
-            total = asked.rounds * len(screens)
+            total = asked.rounds * len(asked.screens)
             with progress("measuring", total) as advance:
-                measured = asyncio.run(_measured(server, load, url, asked, screens, advance))
+                measured = asyncio.run(_measured(server, load, url, asked, advance))
             kept = json.decode(load.output(b"", _PATIENCE_SECS), type=Kept)
     return _figures(asked, measured, kept)
 
@@ -95,15 +98,15 @@ def _begin(load: Child, url: str, events_per_sec: int) -> None:
     load.process.stdin.flush()
 
 
-async def _measured(  # noqa: PLR0917 - one step of `measure`
-    server: Child, load: Child, url: str, asked: Asked, screens: Sequence[str], advance: Advance
+async def _measured(
+    server: Child, load: Child, url: str, asked: Asked, advance: Advance
 ) -> Measured:
     found = Measured()
     async with _session(url) as session:
         job = await _waiting_job(session)
         before = await _percent(server, asked.seconds)
         found.without.append(before)
-        for done, name in enumerate(list(screens) * asked.rounds, 1):
+        for done, name in enumerate(asked.screens * asked.rounds, 1):
             visits = [Visit(session, manyjobs.QUEUES[0], job) for _ in range(asked.dashboards)]
             async with _open(SCREENS[name], visits):
                 during = await _percent(server, asked.seconds)
@@ -214,5 +217,6 @@ def _details(asked: Asked, measured: Measured, kept: Kept) -> dict[str, object]:
 
 
 def _spread(values: Sequence[float]) -> str:
-    middle = statistics.median(values)
-    return f"{middle:.1f} (from {min(values):.1f} to {max(values):.1f}, {len(values)} times)"
+    """Tell the middle, and between what the middle half lies."""
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{middle:.1f} (half of {len(values)} times from {low:.1f} to {high:.1f})"

@@ -6,7 +6,8 @@
  */
 
 const KEPT_MAX = 300;
-const FOLDING = ["PAST_BUSY", "PAST_NOT_YET"];
+/** A request that took too long is among them: the server goes on folding for whoever asks next. */
+const FOLDING = ["PAST_BUSY", "PAST_NOT_YET", "TIMEOUT"];
 const OF_THE_MOMENT = ["CONFLICT", "LOG_EXPIRED", "VALIDATION_ERROR", "PAST_UNAVAILABLE"];
 const AT_ONCE_MAX = 4;
 

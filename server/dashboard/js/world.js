@@ -8,8 +8,9 @@ const JOBS_LIMIT = 25;
 
 /** Load all of it. `query` has `queue`, `status`, `job` and `vs`. */
 export async function loadWorld({ api, past, at, query, signal }) {
-  const { value: counts, position, time } = await past.at(at, "jobs/stats", {}, signal);
   const vs = query.vs === "now" ? "now" : "before";
+  if (vs === "before" && isPosition(at)) await beforeOf(past, Number(at), signal).all(query);
+  const { value: counts, position, time } = await past.at(at, "jobs/stats", {}, signal);
   const then = { ask: (path, wanted) => past.at(at, path, wanted, signal), signal };
   const other = vs === "now" ? nowOf(api, signal) : beforeOf(past, position, signal);
   const [record, queues, jobs, job, otherCounts] = await Promise.all([
@@ -25,12 +26,15 @@ export async function loadWorld({ api, past, at, query, signal }) {
 
 async function loadQueues(then, other, { queue }) {
   const { value: all } = await then.ask("queues", {});
-  const wanted = queue ? all.filter(({ queue_name: name }) => name === queue) : all.slice(0, FIGURES_MAX);
-  const queues = await forEach(wanted, async ({ queue_name: name, enabled }) => {
+  const queues = await forEach(wantedOf(all, queue), async ({ queue_name: name, enabled }) => {
     const { value: figures } = await then.ask(`queues/${encodeURIComponent(name)}/stats`, {});
     return { name, enabled, figures, other: await other.queue(name) };
   });
   return { queueNames: all.map(({ queue_name: name }) => name), queues };
+}
+
+function wantedOf(queues, name) {
+  return name ? queues.filter(({ queue_name: one }) => one === name) : queues.slice(0, FIGURES_MAX);
 }
 
 /** A job that was not there is no fault, so it is looked for before it is asked for. */
@@ -45,6 +49,10 @@ async function loadJob(then, other, id) {
 
 async function listed(ask, id) {
   return (await ask("jobs", { q: id, limit: 1 })).some((job) => job.id === id);
+}
+
+function isPosition(at) {
+  return /^\d+$/.test(at);
 }
 
 /** What there is now. The figures of all queues are one request. */
@@ -75,6 +83,15 @@ function beforeOf(past, position, signal) {
     }
   };
   return {
+    /**
+     * Ask for the figures at once, so that they are there. The server folds forward: of very many
+     * jobs it keeps one state, and the moment itself is then a record on, not the whole way again.
+     */
+    all: ({ queue, job }) => reachable(async () => {
+      await ask("jobs/stats");
+      if (job && await listed(ask, job)) await ask(`jobs/${encodeURIComponent(job)}`);
+      await forEach(wantedOf(await ask("queues"), queue), ({ queue_name: name }) => ask(`queues/${encodeURIComponent(name)}/stats`));
+    }),
     counts: () => reachable(() => ask("jobs/stats")),
     queue: (name) => reachable(async () => {
       const queue = (await ask("queues")).find((one) => one.queue_name === name);

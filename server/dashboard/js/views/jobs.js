@@ -26,12 +26,13 @@ export const view = {
   load: async (ctx) => {
     const { api, query, signal } = ctx;
     const filter = parse(query.q ?? "");
-    const queues = api.get("queues", null, { signal });
-    if (filter.problems.length > 0) return { queues: await queues, parameters: null, rows: null };
-    const parameters = toParameters(filter, ctx.now());
-    const page = await api.page("jobs", pageOf(parameters, query), { signal });
-    const rows = await steadyRows(page, ctx);
-    return { queues: await queues, parameters, rows, hasMore: page.hasMore };
+    const isSound = filter.problems.length === 0;
+    const parameters = isSound ? toParameters(filter, ctx.now()) : null;
+    const [queues, page] = await Promise.all([
+      api.get("queues", null, { signal }),
+      isSound ? api.page("jobs", pageOf(parameters, query), { signal }) : null,
+    ]);
+    return { queues, parameters, rows: page && await steadyRows(page, ctx), hasMore: page?.hasMore };
   },
   render: (data, ctx) => {
     const text = ctx.query.q ?? "";
