@@ -296,6 +296,21 @@ def test_one_job_is_changed_and_sent_back(visit: Visit, hands: Hands) -> None:
     assert hands.ask("GET", f"/jobs/{dead}")["status"] == "pending"
 
 
+def test_what_someone_did_is_taken_back(visit: Visit, hands: Hands) -> None:
+    ids = hands.create_many("undone", 3)
+    hands.ask("POST", "/jobs/actions", {"action": "cancel", "filter": {"queue_name": "undone"}})
+    page = visit(f"jobs/{ids[0]}")
+    events = page.locator("#timeline tbody").get_by_role("row")
+    expect(events).to_have_count(2)
+    created, cancelled = events.all()
+    expect(created.get_by_role("button", name="Take back…")).to_have_count(0)
+    cancelled.get_by_role("button", name="Take back…").click()
+    expect(page.get_by_role("dialog")).to_contain_text("3 jobs")
+    page.get_by_role("button", name="Take back 3").click()
+    expect(page.locator("#timeline")).to_contain_text("taken back to before")
+    assert counted(hands, "undone") == {"pending": 3}
+
+
 def test_requests_are_copied_without_the_key(visit: Visit, hands: Hands, dead: str) -> None:
     page = visit("jobs?q=queue%3Amail")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
