@@ -5,7 +5,10 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from eventlog import LogDamaged
+from eventlog.inventory import Inventory
 from eventlog.usage import Usage
+from server.clock import monotonic_us
 
 NOTHING: Final = Usage(1, 0, 0, 0, 0, 0, 0, 0)
 _EVERY_SECS: Final = 30.0
@@ -13,17 +16,27 @@ _logger = logging.getLogger("spoolog.disk")
 
 
 class DiskUse:
-    """The newest measurement, in `now`; nothing before the first."""
+    """The newest measurement, in `now`, and the files in `files`; nothing before the first."""
 
-    def __init__(self, measure: Callable[[], Usage]) -> None:
+    def __init__(
+        self, measure: Callable[[], Usage], take_stock: Callable[[], Inventory] = Inventory
+    ) -> None:
         self.now = NOTHING
+        self.files = Inventory()
+        self.measured_us: int | None = None
+        """on the monotonic clock"""
         self._measure = measure
+        self._take_stock = take_stock
 
     async def watch(self) -> None:
         """Measure until cancelled, on a thread: a hung disk hangs that, and nobody else."""
         while True:
             try:
-                self.now = await asyncio.to_thread(self._measure)
-            except OSError as error:
+                self.now, self.files = await asyncio.to_thread(self._look)
+                self.measured_us = monotonic_us()
+            except (OSError, LogDamaged) as error:
                 _logger.warning("the data directory cannot be measured", exc_info=error)
             await asyncio.sleep(_EVERY_SECS)
+
+    def _look(self) -> tuple[Usage, Inventory]:
+        return self._measure(), self._take_stock()

@@ -21,6 +21,7 @@ import click
 from eventlog import Locked, LogDamaged, LogError, LogExpired, LogFailed
 from eventlog.disk import OsDisk
 from eventlog.home import Home
+from eventlog.inventory import Stocktaking
 from eventlog.usage import usage
 from projections.events import Undecodable
 from server.access import REVOKED_FILE
@@ -151,12 +152,18 @@ async def _serve(started: Started, settings: Settings, stop: asyncio.Event) -> N
             series=started.series,
             free_bytes=partial(free_bytes_of, settings.data_dir),
             snapshotter=_snapshotter(started, settings),
-            disk_use=DiskUse(partial(usage, OsDisk(), Home(settings.data_dir))),
+            disk_use=_disk_use(started, settings),
             past=Past(command_of_past(settings), secs=settings.past_secs),
             revocations=Revocations(settings.data_dir / REVOKED_FILE),
             on_stuck=partial(die_stuck, settings.data_dir),
         )
     note("stopped")
+
+
+def _disk_use(started: Started, settings: Settings) -> DiskUse:
+    disk, home = OsDisk(), Home(settings.data_dir)
+    cluster = started.engine.log.stat().cluster
+    return DiskUse(partial(usage, disk, home), Stocktaking(disk, home, cluster))
 
 
 def _snapshotter(started: Started, settings: Settings) -> Snapshotter:

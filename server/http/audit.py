@@ -6,10 +6,18 @@ from typing import Final
 from msgspec import json
 
 from projections.digest import Digesting
-from projections.moments import to_text
+from projections.moments import to_text, to_text_or_none
+from server.clock import monotonic_us
 from server.http.answer import Answer
 from server.http.call import Call
-from server.http.views.overall import LogMark, LogSpan, StateDigest
+from server.http.views.overall import (
+    LogFiles,
+    LogMark,
+    LogSpan,
+    StateDigest,
+    log_segment,
+    log_snapshot,
+)
 from server.http.wire import reply
 from server.landmarks import Landmark
 from server.questions import Asked, LogMarks
@@ -23,6 +31,20 @@ _PAUSE_SECS: Final = 0.001
 async def log_stat(call: Call) -> Answer:
     """Give positions, size, chain head and sync mode."""
     return await reply(call, call.engine.log.stat())
+
+
+async def segments(call: Call) -> Answer:
+    """Tell which segments and snapshots there are, as a thread that measures every 30 s found them."""
+    use = call.service.disk_use
+    measured_us = use.measured_us
+    at_us = None if measured_us is None else call.engine.now_us() - (monotonic_us() - measured_us)
+    view = LogFiles(
+        measured_at=to_text_or_none(at_us),
+        segments_total=use.files.segments_total,
+        segments=[log_segment(one) for one in use.files.segments],
+        snapshots=[log_snapshot(one) for one in use.files.snapshots],
+    )
+    return await reply(call, view)
 
 
 async def span(call: Call) -> Answer:

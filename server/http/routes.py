@@ -409,6 +409,7 @@ ROUTES: Final = (
         paged=True,
         headers=(records.NEXT_AFTER,),
     ),
+    _get(path=f"{API}/log/segments", handler=audit.segments, answers={200: overall.LogFiles}),
     _get(path=f"{API}/log/span", handler=audit.span, answers={200: overall.LogSpan}),
     _post(
         path=f"{API}/log/undo",

@@ -18,6 +18,11 @@ SCREENS: Final = {
     "queue-dead": "queues/mail?tab=dead",
     "queue-config": "queues/mail?tab=config",
     "deadletters": "deadletters",
+    "time": "time?at=9",
+    "time-now": "time?at=9&vs=now",
+    "log": "log",
+    "log-files": "log?tab=files",
+    "log-integrity": "log?tab=integrity",
 }
 
 

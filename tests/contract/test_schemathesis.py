@@ -33,8 +33,6 @@ SECRET: Final = b"a secret of the tests, 32 bytes."
 EXAMPLES: Final = os.environ.get("SPOOLOG_SCHEMATHESIS_EXAMPLES", "15")
 # Whoever waits for a job waits a hundredth of the time; else most of the run would be waiting.
 HASTE: Final = 100
-GUESSING_ALLOWED: Final = Settings(auth_failures_per_min=0)
-"""Each endpoint is tried with wrong keys, all of them within a minute."""
 
 
 @pytest.fixture
@@ -71,7 +69,9 @@ async def _serve() -> web.AppRunner:
     await log.begin()
     engine = Engine(State(), log, clock, ids.uuid7_source(clock), Policy())
     engine.execute(access.bootstrap, SYSTEM, new_key(SECRET, "test", KEY))
-    runner = web.AppRunner(build_app(engine, SECRET, GUESSING_ALLOWED), access_log=None)
+    # All the wrong keys that are made up come from one address; each is to be looked at.
+    app = build_app(engine, SECRET, Settings(auth_failures_per_min=0))
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return runner

@@ -117,6 +117,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("GET", "/ws"): Example(status=426),
     ("GET", "/log/stat"): Example(),
     ("GET", "/log/records"): Example(),
+    ("GET", "/log/segments"): Example(),
     ("GET", "/log/span"): Example(),
     ("POST", "/log/undo"): Example({"position": PAUSED_AT}),
     ("GET", "/log/digest"): Example(),

@@ -6,10 +6,11 @@ What the screens do in a browser is for tests/browser.
 import re
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, get_args
 
 import pytest
 
+from projections.events import Event
 from server.http import dashboard
 from server.http.dashboard import ROOT
 from tests.server.harness import Answer, Face, assert_refused
@@ -224,6 +225,11 @@ def test_scripts_are_small_and_say_what_they_are_for(name: str) -> None:
     lines = SCRIPTS[name].splitlines()
     assert len(lines) < LINES_MAX
     assert lines[0].startswith("/**")
+
+
+def test_every_type_of_event_can_be_chosen() -> None:
+    told = re.findall(r'"([a-z]+\.[a-z_]+)"', SCRIPTS["js/eventtypes.js"])
+    assert sorted(told) == sorted(str(kind.__struct_config__.tag) for kind in get_args(Event))
 
 
 def test_colours_stand_in_the_tokens_only() -> None:

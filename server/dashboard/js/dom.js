@@ -8,9 +8,12 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const CONTROLLED = ["checked", "indeterminate", "disabled"];
+/** Elements that may need their inside, since the last update. */
+let unfilled = [];
 
 /** Make an HTML element. Props: attributes, `on` {event: handler}, `style` {property: value},
- * `key` (its identity among its siblings), `own` (while it stays the same, the inside is left alone). */
+ * `key` (its identity among its siblings), `own` (while it stays the same, the inside is left alone),
+ * `fill` (gives the inside, only when `update` needs it: for many elements of which few change). */
 export function h(tag, props, ...children) {
   return make(document.createElement(tag), props, children);
 }
@@ -21,10 +24,14 @@ export function s(tag, props, ...children) {
 }
 
 function make(element, props, children) {
-  const { value, ...rest } = props ?? {};
+  const { value, fill, ...rest } = props ?? {};
   for (const [name, one] of Object.entries(rest)) setProp(element, name, one);
   element.append(...nodes(children));
   if (value !== undefined) setValue(element, value);
+  if (fill) {
+    element.spoologFill = fill;
+    unfilled.push(element);
+  }
   return element;
 }
 
@@ -69,9 +76,16 @@ export function update(root, ...children) {
   const fresh = document.createDocumentFragment();
   fresh.append(...nodes(children));
   morphChildren(root, fresh);
+  unfilled.filter((element) => element.isConnected).forEach(filled);
+  unfilled = [];
   if (focused !== document.activeElement && focused?.isConnected && root.contains(focused)) {
     focused.focus({ preventScroll: true });
   }
+}
+
+function filled(element) {
+  element.append(...nodes(element.spoologFill?.() ?? []));
+  element.spoologFill = null;
 }
 
 function morph(live, fresh) {
@@ -81,12 +95,13 @@ function morph(live, fresh) {
   }
   if (fresh.spoolog_own !== undefined && live.spoolog_own === fresh.spoolog_own) return;
   live.spoolog_own = fresh.spoolog_own;
+  filled(fresh);
   const valueChanged = live.getAttribute("data-value") !== fresh.getAttribute("data-value");
   morphAttributes(live, fresh);
   listen(live, fresh.spoologHandlers ?? live.spoologHandlers ?? {});
   morphChildren(live, fresh);
   for (const name of CONTROLLED) if (live[name] !== fresh[name]) live[name] = fresh[name];
-  const typing = live === document.activeElement;
+  const typing = live === document.activeElement && live.type !== "range";
   if (valueChanged && !typing && fresh.hasAttribute("data-value")) live.value = fresh.getAttribute("data-value");
 }
 

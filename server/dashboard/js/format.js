@@ -81,6 +81,12 @@ export function dateTime(moment) {
   return isMissing(moment) ? NOTHING : DATE_AND_CLOCK.format(new Date(moment)).replace(",", "");
 }
 
+/** The same to the millisecond, for what happens in quick succession. */
+export function exactTime(moment) {
+  if (isMissing(moment)) return NOTHING;
+  return `${dateTime(moment)}.${String(new Date(moment).getMilliseconds()).padStart(3, "0")}`;
+}
+
 /** How long ago a moment was, seen from `now` (milliseconds). */
 export function ago(moment, now) {
   if (isMissing(moment)) return NOTHING;

@@ -42,9 +42,11 @@ import { view as deadletters } from "./views/deadletters.js";
 import { view as enqueue } from "./views/enqueue.js";
 import { view as job } from "./views/job.js";
 import { view as jobs } from "./views/jobs.js";
+import { view as log } from "./views/log.js";
 import { view as overview } from "./views/overview.js";
 import { view as queue } from "./views/queue.js";
 import { view as queues } from "./views/queues.js";
+import { view as time } from "./views/time.js";
 import { view as workers } from "./views/workers.js";
 
 const VIEWS = [
@@ -56,6 +58,8 @@ const VIEWS = [
   deadletters,
   workers,
   enqueue,
+  time,
+  log,
 ];
 const HOME = "#/overview";
 

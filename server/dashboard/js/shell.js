@@ -12,6 +12,8 @@ const ENTRIES = [
   ["deadletters", "Dead letters"],
   ["workers", "Workers"],
   ["enqueue", "Enqueue"],
+  ["time", "Time machine"],
+  ["log", "Log"],
 ];
 
 /** The frame; the screen goes into #screen, which is left alone here. */

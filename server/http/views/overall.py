@@ -3,6 +3,8 @@
 from msgspec import Struct
 
 from eventlog import SyncMode
+from eventlog.inventory import SegmentFile, SnapshotFile
+from projections.moments import to_text_or_none
 from server.http.views.times import Time
 
 
@@ -71,6 +73,45 @@ class LogSpan(Struct, frozen=True):
     marks: list[LogMark]
 
 
+class LogSegment(Struct, frozen=True):
+    """A segment file. `last` and `sealed` come when it is complete; `damage` says what is wrong.
+
+    `bytes` is its text, `file_bytes` what it takes on disk.
+    """
+
+    file: str
+    first: int
+    last: int | None
+    bytes: int
+    file_bytes: int
+    sealed: bool
+    compressed: bool
+    created_at: Time | None
+    damage: str | None
+
+
+class LogSnapshot(Struct, frozen=True):
+    """A snapshot file, of the state after the record at `position`."""
+
+    file: str
+    position: int
+    bytes: int
+    created_at: Time | None
+    damage: str | None
+
+
+class LogFiles(Struct, frozen=True):
+    """Answer to GET /log/segments: up to 100 of each, the newest first, as they were `measured_at`.
+
+    A log in memory has none.
+    """
+
+    measured_at: Time | None
+    segments_total: int
+    segments: list[LogSegment]
+    snapshots: list[LogSnapshot]
+
+
 class ErrorDetail(Struct, frozen=True):
     """Which field breaks which rule."""
 
@@ -85,3 +126,29 @@ class ErrorBody(Struct, frozen=True, omit_defaults=True):
     message: str
     error: str | None = None
     details: list[ErrorDetail] | None = None
+
+
+def log_segment(found: SegmentFile) -> LogSegment:
+    """Give a segment as the API shows it."""
+    return LogSegment(
+        file=found.file,
+        first=found.first,
+        last=found.last,
+        bytes=found.bytes,
+        file_bytes=found.file_bytes,
+        sealed=found.sealed,
+        compressed=found.compressed,
+        created_at=to_text_or_none(found.created_at_us),
+        damage=found.damage,
+    )
+
+
+def log_snapshot(found: SnapshotFile) -> LogSnapshot:
+    """Give a snapshot as the API shows it."""
+    return LogSnapshot(
+        file=found.file,
+        position=found.position,
+        bytes=found.bytes,
+        created_at=to_text_or_none(found.created_at_us),
+        damage=found.damage,
+    )

@@ -64,7 +64,8 @@ function headline({ queue }, ctx) {
   return h("div", { key: "headline", class: paused ? "notice warn" : "row" },
     h("div", { class: "row" }, badge(paused ? "paused" : "running"), paused && why(queue, ctx)),
     h("div", { class: "row" },
-      h("a", { class: "button", href: href("jobs", { q: filterOf({ queue: queue.queue_name }) }) }, "Jobs of this queue"), button));
+      h("a", { class: "button", href: href("jobs", { q: filterOf({ queue: queue.queue_name }) }) }, "Jobs of this queue"),
+      h("a", { class: "button", href: href("time", { queue: queue.queue_name }) }, "As it was…"), button));
 }
 
 function why({ paused_by: by, paused_at: since, paused_reason: reason }, ctx) {
