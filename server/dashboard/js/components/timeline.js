@@ -2,7 +2,8 @@
 
 import { h } from "../dom.js";
 import { clock, count, dateTime, millis, number, shortId } from "../format.js";
-import { mayBeTakenBack, takeBack } from "../takingback.js";
+import { href } from "../router.js";
+import { takeBackButton } from "../undo.js";
 import { badge } from "./badge.js";
 import { table } from "./table.js";
 
@@ -32,10 +33,14 @@ function columns(job, ctx) {
     { key: "event", label: "Event", head: true, cell: ({ event_type: type }) => badge(TONES[type] ?? "plain", WORDS[type] ?? type.replaceAll("_", " ")) },
     { key: "at", label: "When", cell: ({ created_at: at }) => h("time", { datetime: at, title: at }, sameDay(at, job.created_at) ? clock(at) : dateTime(at)) },
     { key: "after", label: "After", numeric: true, cell: ({ since_last_ms: since }) => (since === null || since === undefined ? "–" : millis(since)) },
-    { key: "position", label: "Position", numeric: true, cell: ({ position }) => number(position) },
+    { key: "position", label: "Position", numeric: true, cell: ({ position }) => positionLink(position, job) },
     { key: "by", label: "By", cell: by },
     { key: "more", label: "Details", wide: true, cell: (event) => more(event, ctx) },
   ];
+}
+
+function positionLink(position, job) {
+  return h("a", { href: href("time", { at: position, job: job.id }), title: "As it was then" }, number(position));
 }
 
 function by({ actor, worker_id: worker }) {
@@ -58,7 +63,7 @@ function more(event, ctx) {
       changes?.length > 0 && h("ul", { class: "changes" }, changes.map(({ field, before, after }) => h("li", { key: field },
         h("code", {}, field), ": ", h("span", { class: "before" }, text(before)), " → ", h("span", {}, text(after))))),
       h("dl", { class: "changes" }, entries.map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, h("code", {}, value)))))),
-    mayBeTakenBack(event) && h("button", { key: "back", type: "button", class: "small", on: { click: () => takeBack(position, ctx) } }, "Take back…"),
+    takeBackButton({ position, by: event.actor, events: [{ type: `job.${event.event_type}` }] }, ctx),
   ];
 }
 

@@ -24,14 +24,11 @@ export const view = {
   title: () => "Jobs",
   everyMs: 3_000,
   load: async (ctx) => {
-    const { api, query, signal } = ctx;
-    const filter = parse(query.q ?? "");
-    const queues = api.get("queues", null, { signal });
-    if (filter.problems.length > 0) return { queues: await queues, parameters: null, rows: null };
-    const parameters = toParameters(filter, ctx.now());
-    const page = await api.page("jobs", pageOf(parameters, query), { signal });
-    const rows = await steadyRows(page, ctx);
-    return { queues: await queues, parameters, rows, hasMore: page.hasMore };
+    const { api, signal } = ctx;
+    const filter = parse(ctx.query.q ?? "");
+    const parameters = filter.problems.length > 0 ? null : toParameters(filter, ctx.now());
+    const [queues, list] = await Promise.all([api.get("queues", null, { signal }), parameters && loadList(parameters, ctx)]);
+    return { queues, parameters, ...list };
   },
   render: (data, ctx) => {
     const text = ctx.query.q ?? "";
@@ -43,6 +40,11 @@ export const view = {
     ];
   },
 };
+
+async function loadList(parameters, ctx) {
+  const page = await ctx.api.page("jobs", pageOf(parameters, ctx.query), { signal: ctx.signal });
+  return { rows: await steadyRows(page, ctx), hasMore: page.hasMore };
+}
 
 function listPanel({ rows: { items, more }, parameters, hasMore }, ctx) {
   const offset = Number(ctx.query.offset ?? 0);
