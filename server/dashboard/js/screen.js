@@ -84,6 +84,7 @@ export function openScreen(view, { api, params, query }, root) {
   };
   document.addEventListener("visibilitychange", onVisibility);
   update(root);
+  root.setAttribute("aria-busy", "true");
   load();
   const end = view.opened?.(ctx);
 
