@@ -83,6 +83,8 @@ see `eventlog.backup`, and so is a fork, which ends earlier: see `eventlog.fork`
 from eventlog.directory import SegmentInfo
 from eventlog.errors import (
     BodyRefused,
+    CheckpointDiffers,
+    HashesMissing,
     Locked,
     LogClosed,
     LogDamaged,
@@ -105,8 +107,10 @@ from eventlog.writer import Meter
 
 __all__ = [
     "BodyRefused",
+    "CheckpointDiffers",
     "Entry",
     "FileLog",
+    "HashesMissing",
     "Line",
     "Locked",
     "Log",

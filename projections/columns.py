@@ -11,6 +11,7 @@ from typing import Final
 
 from projections.entities import Job
 from projections.lifecycle import Status
+from projections.numbered import Numbered
 from projections.rawjson import job_type
 
 CHUNK_BITS: Final = 13
@@ -30,6 +31,7 @@ _TYPES: Final = {
     "status": "b",
     "priority": "b",
     "retry_count": "i",
+    "error": "b",
     "queue": "i",
     "kind": "i",
     "created_at": "q",
@@ -42,52 +44,20 @@ _BLANK: Final = {
 }
 
 
-class Numbered:
-    """Texts, or pairs of them, by number; a number whose last user is gone is given out again."""
-
-    __slots__ = ("_free", "_numbers", "_users", "texts")
-
-    def __init__(self) -> None:
-        self.texts: list[tuple[str, ...]] = []
-        self._numbers: dict[tuple[str, ...], int] = {}
-        self._users: list[int] = []
-        self._free: list[int] = []
-
-    def number(self, *text: str) -> int | None:
-        """Give the number of a text that is in use."""
-        return self._numbers.get(text)
-
-    def take(self, *text: str) -> int:
-        """Give the text's number, counting one more user."""
-        number = self._numbers.get(text)
-        if number is None:
-            number = self._new(text)
-        self._users[number] += 1
-        return number
-
-    def drop(self, number: int) -> None:
-        """Count one user less."""
-        self._users[number] -= 1
-        if not self._users[number]:
-            del self._numbers[self.texts[number]]
-            self._free.append(number)
-
-    def _new(self, text: tuple[str, ...]) -> int:
-        if self._free:
-            number = self._free.pop()
-            self.texts[number] = text
-        else:
-            number = len(self.texts)
-            self.texts.append(text)
-            self._users.append(0)
-        self._numbers[text] = number
-        return number
-
-
 class Chunk:
     """Rows of jobs whose order of creation shares all but its last bits; `seqs` once it is packed."""
 
-    __slots__ = (*_TYPES, "_rows", "base", "grams", "id_keys", "jobs", "live", "seqs")
+    __slots__ = (
+        *_TYPES,
+        "_rows",
+        "base",
+        "error_kinds",
+        "grams",
+        "id_keys",
+        "jobs",
+        "live",
+        "seqs",
+    )
 
     def __init__(self, base: int) -> None:
         self.base = base
@@ -100,6 +70,10 @@ class Chunk:
         self.status = _BLANK["status"][:]
         self.priority = _BLANK["priority"][:]
         self.retry_count = _BLANK["retry_count"][:]
+        self.error = _BLANK["error"][:]
+        """Whether there is a last error."""
+        self.error_kinds = array("q")
+        """A number for the kind of each row's last error, 0 where not known; made when first asked for."""
         self.queue = _BLANK["queue"][:]
         self.kind = _BLANK["kind"][:]
         self.created_at = _BLANK["created_at"][:]
@@ -138,6 +112,7 @@ class Chunk:
         self.jobs = [self.jobs[row] for row in rows]
         self.grams = None
         self.id_keys = array("Q")
+        self.error_kinds = array("q")
         self._rows = {seq: row for row, seq in enumerate(self.seqs)}
         for name, code in _TYPES.items():
             column = getattr(self, name)
@@ -241,6 +216,9 @@ def _write(chunk: Chunk, row: int, job: Job) -> None:
     chunk.status[row] = CODES[job.status]
     chunk.priority[row] = job.priority
     chunk.retry_count[row] = job.retry_count
+    chunk.error[row] = job.last_error is not None
+    if chunk.error_kinds:
+        chunk.error_kinds[row] = 0
     chunk.updated_at[row] = job.updated_at
     chunk.scheduled_at[row] = NEVER if job.scheduled_at is None else job.scheduled_at
     chunk.completed_at[row] = NEVER if job.completed_at is None else job.completed_at

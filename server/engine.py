@@ -156,8 +156,6 @@ class Engine:
         record = Record(self.state.position + 1, now_us, caller.by, caller.request_id, events)
         self.log.append(record.position, encode(record))
         due_before = self.state.agenda.next_due()
-        for heard in self.before_fold:
-            heard(record)
         self._fold(record)
         for heard in self.listeners:
             heard(record)
@@ -171,6 +169,8 @@ class Engine:
         its writer; a process that ends there restarts from a log without it.
         """
         try:
+            for heard in self.before_fold:
+                heard(record)
             fold(self.state, record)
         except Exception as error:
             self._broken = True

@@ -27,6 +27,13 @@ class Point(Struct, frozen=True):
         assert self.at_us is not None
         return at_us >= self.at_us
 
+    def just_before(self) -> "Point":
+        """Give the last point that lies before this one."""
+        if self.position is not None:
+            return Point(position=max(self.position - 1, 0))
+        assert self.at_us is not None
+        return Point(at_us=self.at_us - 1)
+
 
 PointLike = Point | int | datetime | str
 """A place as callers name it: a position, a moment, or the text of either."""

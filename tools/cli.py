@@ -31,7 +31,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "prove": ("tools.prove:prove", "Prove what the log holds to who has a checkpoint."),
     "export": ("tools.export:export", "Write the events of the log to a file."),
     "sql": ("tools.sql:sql", "Ask the log's events and the state in SQL."),
-    "replay": ("tools.replay:replay", "Fold the log from scratch; compare with a running server."),
+    "replay": ("tools.replay:replay", "Fold the log, compare, step through it, ask what if."),
     "snapshot": ("tools.snapshot:snapshot", "Make a snapshot, so that the next start is short."),
     "bench": ("tools.bench.command:bench", "Measure this machine against the targets."),
     "demo": ("tools.demo.command:demo", "Process a folder of real files, then again with a crash."),

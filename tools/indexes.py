@@ -62,6 +62,7 @@ def _rows(columns: Columns) -> list[tuple[object, ...]]:
                         code,
                         chunk.priority[row],
                         chunk.retry_count[row],
+                        chunk.error[row],
                         chunk.created_at[row],
                         chunk.updated_at[row],
                         chunk.scheduled_at[row],

@@ -3,14 +3,14 @@
 Nothing here reads files or prints.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 import msgspec
 from msgspec import json
 
 from eventlog import Line
-from projections.events import Event
+from projections.events import Event, Record
 from projections.feed import event_type
 from projections.moments import to_text
 from spoolog import Shown
@@ -27,8 +27,12 @@ def document(line: Line) -> bytes:
 
 def readable(shown: Shown) -> Iterator[str]:
     """Give one coloured line for each event."""
-    record = shown.record
-    for event in shown.events:
+    return event_lines(shown.record, shown.events)
+
+
+def event_lines(record: Record, events: Iterable[Event]) -> Iterator[str]:
+    """Give one coloured line for each of a record's events."""
+    for event in events:
         kind = event_type(event)
         words = [
             click.style(f"{record.position:>9}", dim=True),
@@ -47,6 +51,13 @@ def coloured(kind: str) -> str:
     return click.style(f"{kind:<22}", fg=_COLOURS.get(kind.rpartition(".")[2].split("_")[-1]))
 
 
+def value_text(value: object) -> str:
+    """Give a field's value as short text; a dash where there is none."""
+    if value is None:
+        return "-"
+    return _clipped(bytes(value).decode() if isinstance(value, msgspec.Raw) else str(value))
+
+
 def fields(event: Event) -> Iterator[tuple[str, str]]:
     """Give an event's fields that say something, as short text."""
     for name, value in msgspec.to_builtins(event, builtin_types=(msgspec.Raw,)).items():
@@ -63,5 +74,9 @@ def _short(name: str, value: object) -> str:
         text = value
     else:
         text = json.encode(value).decode()
+    return _clipped(text)
+
+
+def _clipped(text: str) -> str:
     text = printable(text)
     return text if len(text) <= _VALUE_CHARACTERS_MAX else text[:_VALUE_CHARACTERS_MAX] + "…"

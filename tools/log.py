@@ -15,8 +15,15 @@ from typing import Any, Final
 import click
 
 import spoolog
-from eventlog import LogDamaged, Reader, SegmentInfo, SnapshotStore, verify
-from eventlog.errors import CheckpointDiffers, HashesMissing
+from eventlog import (
+    CheckpointDiffers,
+    HashesMissing,
+    LogDamaged,
+    Reader,
+    SegmentInfo,
+    SnapshotStore,
+    verify,
+)
 from projections.moments import to_text
 from spoolog import Shown
 from tools import logkeeping, output

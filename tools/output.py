@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import click
 from msgspec import json
@@ -20,6 +21,9 @@ from rich.text import Text
 
 Advance = Callable[[int, int | None], None]
 """Hears how much is done, and of how much where that is known."""
+
+
+_FILE_WIDTH: Final = 1_000
 
 
 class Problem(click.ClickException):
@@ -81,6 +85,13 @@ def shown(value: object) -> str:
     return printable(str(value))
 
 
+def change(before: int, after: int) -> str:
+    """Give a count as it was, as it is, and the difference; one number where there is none."""
+    if before == after:
+        return f"{after:,}"
+    return f"{before:,} → {after:,} ({after - before:+,})"
+
+
 def printable(text: str) -> str:
     """Replace what could steer a terminal: the log holds other people's text."""
     if text.isprintable():
@@ -127,7 +138,7 @@ def progress(label: str, total: int | None = None) -> Iterator[Advance]:
 def _print(title: str, table: Table) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
-        # A table in a file is read with other tools: it is not folded to a terminal's width.
-        console = Console(highlight=False, width=200)
+        # A table in a file is read with other tools, and ids are copied from it: it is not folded.
+        console = Console(highlight=False, width=_FILE_WIDTH)
     console.print(Text(title, style="bold"))
     console.print(table)

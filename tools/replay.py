@@ -1,146 +1,123 @@
-"""``spoolog replay``: fold the log from scratch, say how fast, and compare with what should be equal.
+"""``spoolog replay``: fold the log, and what a folded log can be asked.
 
-The folding is ``projections.fold``; what is compared stands in ``tools.indexes`` and the digest.
+Which question is asked, and which options go with it; each has a module of its own: ``tools.refold``,
+``tools.step``, ``tools.diff``, ``tools.whatif``.
 """
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
-from eventlog import Reader, SnapshotDamaged, SnapshotStore, newest_sound
-from projections.bounds import SECOND_US
-from projections.digest import digest
-from projections.lifecycle import Status
-from projections.moments import to_text
-from projections.queries import jobs as queries
-from projections.state import State
-from spoolog.folding import Folded, fold_log, last_known
-from spoolog.point import Point
-from tools import output
-from tools.client import get_json, key_of
-from tools.indexes import differences
+from tools import diff, output, refold, step, whatif
 from tools.options import PointType, data_dir_option, env_name, json_option
+
+_FOLD: Final = "fold"
+_TAKES: Final[Mapping[str, frozenset[str]]] = {
+    _FOLD: frozenset({"until", "at", "from_snapshot", "check", "url", "api_key"}),
+    "step": frozenset({"job", "queue", "start", "until"}),
+    "between": frozenset({"queue", "limit"}),
+    "what_if": frozenset({"queue", "start", "until", "limit"}),
+}
+"""The questions, by the name of the option that asks them, and the other options that each takes."""
 
 
 @click.command()
 @data_dir_option
 @click.option("--until", type=PointType(), help="Fold up to this position or time.")
+@click.option("--at", type=PointType(), help="As --until, from the nearest snapshot.")
+@click.option(
+    "--from-snapshot", is_flag=True, help="Begin with the nearest snapshot, not from scratch."
+)
 @click.option("--check", is_flag=True, help="Also compare; exit 1 if anything differs.")
 @click.option("--url", envvar=env_name("url"), help="With --check: a server to compare with.")
 @click.option("--api-key", envvar=env_name("api_key"), help="Key for it; else <data-dir>/api-key.")
+@click.option("--step", is_flag=True, help="Go through the history of --job or --queue.")
+@click.option(
+    "--diff",
+    "between",
+    nargs=2,
+    type=PointType(),
+    metavar="A B",
+    help="Tell what is different at B, compared with A; each a position or a time.",
+)
+@click.option(
+    "--what-if",
+    metavar="NAME=VALUE,…",
+    help=f"Decide the recorded work anew under other rules: {', '.join(whatif.ASKABLE)}.",
+)
+@click.option("--from", "start", type=PointType(), help="With --step or --what-if: begin there.")
+@click.option("--job", help="With --step: this job.")
+@click.option("--queue", help="With --step, --diff or --what-if: this queue only.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=diff.LISTED_DEFAULT,
+    show_default=True,
+    help="With --diff or --what-if: list so many jobs; the counts are of all.",
+)
 @json_option
-def replay(
-    *,
-    data_dir: Path,
-    until: Point | None,
-    check: bool,
-    url: str | None,
-    api_key: str | None,
-    as_json: bool,
-) -> None:
+def replay(**given: Any) -> None:
     """Fold the log and show what it adds up to: jobs by status, rate, digest.
 
     With --check, the indexes that grew with the folding are compared with ones built anew, every
     snapshot with the state at its position, and with --url also the digest of a running server at
     its own position. Exit 1 when anything differs.
+
+    With --step, each record that tells of a job or a queue is shown with what it changed. With
+    --diff, what is different between two points. With --what-if, what the recorded work would have
+    come to under other retry rules: a model, which says what it does not know.
     """
-    if url is not None and (until is not None or not check):
-        raise output.Misuse("--url goes with --check and without --until")
-    reader = Reader(data_dir)
-    server = None
-    if url is not None:
-        # The server first: the log behind it only grows, so it holds the position that it names.
-        server = get_json(url, "/api/v1/log/digest", key_of(data_dir, api_key))
-        until = Point(position=server["position"])
-    snapshots = _Snapshots(data_dir, reader) if check else None
-    folded = _fold(reader, until, snapshots)
-    found = _found(folded)
-    wrong = differences(folded.state) if check else []
-    if snapshots is not None:
-        found["snapshots_compared"] = snapshots.compared
-        wrong += snapshots.wrong
-    if server is not None:
-        found["server_position"] = server["position"]
-        found["server_digest"] = server["digest"]
-        mine = {"position": found["position"], "digest": found["digest"]}
-        if mine != {"position": server["position"], "digest": server["digest"]}:
-            wrong.append("the server's digest")
-    if check:
-        found["different"] = wrong
-    _tell(found, as_json=as_json)
-    if wrong:
-        raise output.Problem(f"not the same: {', '.join(wrong)}")
+    data_dir, as_json = given["data_dir"], given["as_json"]
+    queue, limit = given["queue"], given["limit"]
+    start, until = given["start"], given["until"]
+    match _mode(click.get_current_context()):
+        case "step":
+            step.tell(data_dir, given["job"], queue, start, until, as_json=as_json)
+        case "between":
+            diff.tell(data_dir, given["between"], queue, limit, as_json=as_json)
+        case "what_if":
+            whatif.tell(
+                data_dir,
+                given["what_if"],
+                queue,
+                start=start,
+                until=until,
+                limit=limit,
+                as_json=as_json,
+            )
+        case _:
+            refold.tell(
+                data_dir,
+                until,
+                given["at"],
+                from_snapshot=given["from_snapshot"],
+                check=given["check"],
+                url=given["url"],
+                api_key=given["api_key"],
+                as_json=as_json,
+            )
 
 
-def jobs_by_status(state: State) -> dict[str, int]:
-    """Count the jobs of all organizations."""
-    of_orgs = [queries.counts(state, org, lambda _: True) for org in state.shelves]
-    return {status.value: sum(counts[status] for counts in of_orgs) for status in Status}
+def _mode(ctx: click.Context) -> str:
+    """Give what is asked for, by the name of its option.
 
+    Raises:
+        Misuse: two things at once, or an option that says nothing there.
 
-class _Snapshots:
-    """The snapshots beside a log, compared with the state as the folding comes by."""
-
-    def __init__(self, data_dir: Path, reader: Reader) -> None:
-        self.compared: list[int] = []
-        self.wrong: list[str] = []
-        store = SnapshotStore(data_dir, reader.identity.cluster)
-        self._digests = {
-            snapshot.position: snapshot.head.digest
-            for snapshot in newest_sound(store, self._on_damaged)
-        }
-
-    def stops(self) -> dict[int, Callable[[State], None]]:
-        """Give what is to be done where."""
-        return dict.fromkeys(self._digests, self._compare)
-
-    def _compare(self, state: State) -> None:
-        position = state.position
-        self.compared.append(position)
-        if digest(state) != self._digests[position]:
-            self.wrong.append(f"the snapshot at {position}")
-
-    def _on_damaged(self, damaged: SnapshotDamaged) -> None:
-        self.wrong.append(str(damaged))
-
-
-def _fold(reader: Reader, until: Point | None, snapshots: _Snapshots | None) -> Folded:
-    total = last_known(reader)
-    if until is not None and until.position is not None:
-        total = until.position
-    with output.progress("folding", total) as advance:
-        return fold_log(
-            reader,
-            until,
-            lambda position: advance(position, total),
-            hashed=snapshots is not None,
-            stops=snapshots.stops() if snapshots is not None else {},
-        )
-
-
-def _found(folded: Folded) -> dict[str, object]:
-    state = folded.state
-    secs = max(folded.elapsed_us, 1) / SECOND_US
-    return {
-        "position": state.position,
-        "from_snapshot_at": folded.began_at or None,
-        "at": to_text(state.tables.at) if state.position else None,
-        "events": folded.events,
-        "seconds": round(secs, 3),
-        "records_per_second": int((state.position - folded.began_at) / secs),
-        "events_per_second": int(folded.events / secs),
-        "jobs": jobs_by_status(state),
-        "digest": digest(state),
-        "unfinished_write": None if folded.torn is None else str(folded.torn),
+    """
+    flags = {str(param.name): param.opts[0] for param in ctx.command.params}
+    named = {
+        name for name in flags if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-
-
-def _tell(found: dict[str, object], *, as_json: bool) -> None:
-    if as_json:
-        output.say_json(found)
-        return
-    jobs = found.pop("jobs")
-    assert isinstance(jobs, dict)
-    output.facts("Folded", found.items())
-    output.rows("Jobs", list(jobs), [list(jobs.values())])
+    chosen = [mode for mode in _TAKES if mode in named]
+    if len(chosen) > 1:
+        raise output.Misuse(f"{flags[chosen[0]]} and {flags[chosen[1]]} are two questions")
+    mode = chosen[0] if chosen else _FOLD
+    takes = _TAKES[mode] | {mode, "data_dir", "as_json"}
+    stray = [flag for name, flag in flags.items() if name in named and name not in takes]
+    if stray:
+        with_what = f"with {flags[mode]}" if chosen else "by itself"
+        raise output.Misuse(f"{stray[0]} says nothing {with_what}")
+    return mode

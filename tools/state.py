@@ -153,6 +153,8 @@ def _queue(state: State, name: str) -> dict[str, Any]:
 @click.option("--tag", help="Only jobs with this tag.")
 @click.option("--job-type", help="Only jobs whose payload names this type.")
 @click.option("--contains", help="Only jobs with this text in their payload.")
+@click.option("--error", help="Only jobs with this text in their last error, in any case.")
+@click.option("--error-signature", help="Only jobs whose last error is of this kind.")
 @click.option("--q", help="Only jobs whose id begins so, or whose queue or type holds this text.")
 @click.option("--created-after", metavar="TIME", help="Only jobs created then or later.")
 @click.option("--created-before", metavar="TIME", help="Only jobs created before it.")

@@ -74,6 +74,8 @@ def of_request(caller: Caller, spec: JobAction) -> Action:
             q=asked.q,
             job_type=asked.job_type,
             contains=asked.contains,
+            error=asked.error,
+            error_signature=asked.error_signature,
             created_after=moment("created_after", asked.created_after),
             created_before=moment("created_before", asked.created_before),
         ),

@@ -29,6 +29,11 @@ def due(state: State, ctx: Context, limit: int) -> Decision[int]:
     return Decision(tuple(batch.events), duties)
 
 
+def perform(state: State, ctx: Context, duty: Duty, subject: str) -> Decision[None]:
+    """Do one thing that is due now."""
+    return Decision(tuple(_Batch(state, ctx).perform(duty, subject)), None)
+
+
 class _Batch:
     """Events so far, the subjects whose duty was taken, and the jobs that these events end."""
 

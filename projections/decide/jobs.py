@@ -90,7 +90,7 @@ def create(
             return Decision((), Created(known.id, new=False))
     if made.parent is None:
         return Decision((*queue_events, made), Created(made.job, new=True))
-    return Decision((*queue_events, *_child(state, ctx, made)), Created(made.job, new=True))
+    return Decision((*queue_events, *child(state, ctx, made)), Created(made.job, new=True))
 
 
 def create_bulk(
@@ -230,7 +230,7 @@ def _created(ctx: Context, queue: Queue, spec: NewJob, traceparent: str | None) 
     )
 
 
-def _child(state: State, ctx: Context, made: JobCreated) -> Iterator[Event]:
+def child(state: State, ctx: Context, made: JobCreated) -> Iterator[Event]:
     """Give the events of a job with a parent: it waits, unless the parent has ended.
 
     A parent that is not there (any more) holds nothing back, as in the contract.

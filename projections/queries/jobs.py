@@ -13,14 +13,8 @@ from msgspec import Struct
 from projections.columns import CHUNK_BITS, Chunk
 from projections.entities import Job
 from projections.lifecycle import Status
-from projections.queries.search import (
-    Filter,
-    Visible,
-    best,
-    order_key,
-    ranks_of,
-    seqs_of,
-)
+from projections.queries.orders import best, order_key, ranks_of
+from projections.queries.search import Filter, Visible, seqs_of
 from projections.queries.vectors import Numbers
 from projections.specs import JobFilter
 from projections.state import State

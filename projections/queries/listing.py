@@ -15,6 +15,8 @@ def listing(asked: DeadListQuery, statuses: str | None) -> JobFilter:
         q=asked.q,
         job_type=asked.job_type,
         contains=asked.contains,
+        error=asked.error,
+        error_signature=asked.error_signature,
         created_after=None if asked.created_after is None else to_us(asked.created_after),
         created_before=None if asked.created_before is None else to_us(asked.created_before),
         order_by=asked.order_by or "created_at",

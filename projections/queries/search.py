@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from projections.columns import CHUNK_BITS, CODES, GONE, STATUSES, Chunk
 from projections.entities import Job
@@ -17,6 +16,7 @@ from projections.lifecycle import Status
 from projections.queries.freetext import FreeText
 from projections.queries.grams import PIECE, Grams
 from projections.queries.vectors import Mask, Numbers, column, taken
+from projections.queries.wording import Wording
 from projections.specs import JobFilter
 from projections.state import State
 
@@ -24,9 +24,9 @@ Visible = Callable[[str], bool]
 
 _STATUSES: Final = {status.value: status for status in Status}
 _BYTES_PER_PART: Final = 4_000_000
-"""Of payloads, read without letting others in."""
+"""Of texts, read without letting others in."""
 _JOBS_PER_PART: Final = 4_096
-"""So many payloads at most, however small."""
+"""So many jobs at most, however small."""
 _MANY: Final = 10_000
 """From so many jobs on, a tag is looked for in every chunk, rather than its chunks listed."""
 
@@ -54,15 +54,16 @@ class Filter:
         self._kind = None if wanted.job_type is None else columns.kinds.number(wanted.job_type)
         self._tagged = None if wanted.tag is None else state.tags.get((org, wanted.tag))
         self._text = None if wanted.q is None else FreeText(state, wanted.q)
-        self._needle = None if wanted.contains is None else wanted.contains.encode()
+        self._wording = Wording.of(wanted)
+        self._needle = None if self._wording is None else self._wording.needle
         self._is_sieved = self._needle is not None and len(self._needle) >= PIECE
         self.worked = False
-        """Whether `next` has read payloads, or noted what they are made of."""
+        """Whether `next` has read texts, or noted what they are made of."""
         self._unread: list[int] = []  # taken from the end; numbers, since rows move in a packing
 
     @property
     def is_reading(self) -> bool:
-        """Whether payloads of the last chunk are still to be read."""
+        """Whether texts of the last chunk are still to be read."""
         return bool(self._unread)
 
     def is_costly(self, number: int) -> bool:
@@ -105,6 +106,8 @@ class Filter:
             mask &= self._carries_tag(chunk)
         if self._text is not None:
             mask &= self._text.mask(chunk)
+        if self._wording is not None:
+            self._wording.restrict(chunk, mask)
         return chunk, np.flatnonzero(mask)
 
     def _sieve(self, number: int) -> bool:
@@ -125,14 +128,14 @@ class Filter:
         return True
 
     def begin_reading(self, chunk: Chunk, rows: Numbers, *, descending: bool) -> None:
-        """Set rows aside whose payloads decide; those that come first are read first."""
+        """Set rows aside whose texts decide; those that come first are read first."""
         if self._needle is not None and isinstance(chunk.grams, Grams) and chunk.grams.done:
             rows = chunk.grams.passing(rows, self._needle) if self._is_sieved else rows
         seqs = seqs_of(chunk, rows)
         self._unread = (seqs if descending else seqs[::-1]).tolist()
 
-    def read(self, needle: bytes) -> tuple[Chunk, Numbers] | None:
-        """Read some of the payloads set aside; give the rows that match, in order of creation."""
+    def read(self, wording: Wording) -> tuple[Chunk, Numbers] | None:
+        """Read some of the jobs set aside; give the rows that match, in order of creation."""
         chunk = self._state.columns.chunks.get(self._unread[-1] >> CHUNK_BITS)
         if chunk is None:
             self._unread = []
@@ -146,10 +149,10 @@ class Filter:
             job = None if row is None else jobs[row]
             if row is None or job is None:
                 continue  # removed since it was set aside
-            payload = bytes(job.payload)
-            if needle in payload:
+            matches, cost = wording.judge(job, chunk, row)
+            if matches:
                 found.append(row)
-            read += len(payload)
+            read += cost
             if read >= _BYTES_PER_PART:
                 count = done
                 break
@@ -164,11 +167,11 @@ class Filter:
                 self.worked = True
                 return None
             found = self.rows(chunks.pop())
-            if self._needle is None or found is None:
+            if self._wording is None or found is None or self._wording.is_known(*found):
                 return found
             self.begin_reading(*found, descending=descending)
         self.worked = bool(self._unread)
-        return self.read(self._needle) if self._needle is not None and self._unread else None
+        return self.read(self._wording) if self._wording is not None and self._unread else None
 
     def job(self, seq: int) -> Job | None:
         """Give a job that was found, if it is still there and in one of the statuses asked for."""
@@ -198,45 +201,6 @@ class Filter:
             places = np.searchsorted(seqs, tagged).clip(max=len(seqs) - 1)
             mask[places[seqs[places] == tagged]] = True
         return mask
-
-
-def order_key(chunk: Chunk, order_by: str, ranks: NDArray[np.int64] | None) -> Numbers:
-    """Give what the rows of a chunk are sorted by; `ranks` orders codes by their text."""
-    if order_by == "status":
-        assert ranks is not None
-        by_status: Numbers = ranks[column(chunk.status)]
-        return by_status
-    if order_by == "queue_name":
-        assert ranks is not None
-        return taken(ranks, column(chunk.queue))
-    # In their own narrow type: a selection among a million bytes is several times as fast.
-    keys: Numbers = column(getattr(chunk, order_by))
-    return keys
-
-
-def ranks_of(state: State, order_by: str) -> Numbers | None:
-    """Give the place of each status, or each queue name, among the others by its text."""
-    if order_by == "status":
-        texts = ["" if status is None else status.value for status in STATUSES]
-    elif order_by == "queue_name":
-        texts = [place[1] for place in state.columns.queues.texts]
-    else:
-        return None
-    ranks = {text: rank for rank, text in enumerate(sorted(set(texts)))}
-    return np.array([ranks[text] for text in texts], dtype=np.int64)
-
-
-def best(keys: Numbers, count: int) -> Mask:
-    """Mark the `count` smallest keys; of equals, those that stand first."""
-    if count >= len(keys):
-        return np.ones(len(keys), dtype=np.bool_)
-    if count <= 0:
-        return np.zeros(len(keys), dtype=np.bool_)
-    bound = np.partition(keys, count - 1)[count - 1]
-    mask: Mask = keys < bound
-    missing = count - np.count_nonzero(mask)
-    mask[np.flatnonzero(keys == bound)[:missing]] = True
-    return mask
 
 
 def seqs_of(chunk: Chunk, rows: Numbers) -> Numbers:

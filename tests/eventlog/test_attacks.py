@@ -70,6 +70,14 @@ def segment_dropped(index: int) -> Change:
     return lambda told: told[:index] + told[index + 1 :]
 
 
+def segments_swapped(index: int) -> Change:
+    def change(told: Story) -> Story:
+        first, second = told[index : index + 2]
+        return [*told[:index], second, first, *told[index + 2 :]]
+
+    return change
+
+
 ATTACKS = {
     **{
         f"byte {at} of record {n}": byte_changed(n, at) for n in range(1, SIZE + 1) for at in (0, 9)
@@ -78,6 +86,7 @@ ATTACKS = {
     **{f"record {n} and the next swapped": swapped(n) for n in range(1, SIZE + 1)},
     **{f"record put in before {n}": inserted(n) for n in range(1, SIZE + 1)},
     **{f"segment {n} dropped": segment_dropped(n) for n in range(3)},
+    **{f"segment {n} and the next swapped": segments_swapped(n) for n in range(3)},
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from projections.entities import Job
 from projections.rawjson import job_type, words
+from projections.signature import signature
 from projections.specs import JobFilter
 
 _EARLIEST = -(1 << 62)
@@ -44,6 +45,11 @@ def matches(job: Job, wanted: JobFilter) -> bool:
         and (wanted.job_type is None or job_type(job.payload) == wanted.job_type)
         and (wanted.tag is None or wanted.tag in words(job.tags))
         and (wanted.contains is None or wanted.contains.encode() in bytes(job.payload))
+        and (wanted.error is None or wanted.error.lower() in (job.last_error or "").lower())
+        and (
+            wanted.error_signature is None
+            or (job.last_error is not None and signature(job.last_error) == wanted.error_signature)
+        )
         and (wanted.q is None or _found_in(job, wanted.q.lower()))
     )
 

@@ -15,8 +15,10 @@ from projections import columns
 from projections.columns import Columns, id_key
 from projections.decide import jobs as jobs_commands
 from projections.decide.actions import Action, apply
+from projections.numbered import Numbered
 from projections.queries import grams, search
 from projections.queries import jobs as queries
+from projections.signature import signature
 from projections.specs import JobFilter, Verb
 from projections.state import State
 from tests.build import Bench, a_caller, a_job
@@ -26,6 +28,7 @@ from tools.indexes import differences
 QUEUES = ("mail", "Video.HD", "abc")
 KINDS = ("", "send", "RESIZE", "5a")
 WORDS = ("red", "blue")
+ERRORS = ("Timed out after 30 s", "timed out after 5 s", "é <n> at /srv/x", " ", "<n>")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,6 +77,8 @@ restrictions: dict[str, st.SearchStrategy[Any]] = {
     "q": st.sampled_from(["VIDEO", "a", "5", "5a", "0000", "esi", "-", "00000000-0000-"]),
     "job_type": st.sampled_from(["send", "none"]),
     "contains": st.sampled_from(['"n":1', '"n":', "é", "zz"]),
+    "error": st.sampled_from(["TIMED", "é", "no", "Lease"]),
+    "error_signature": st.sampled_from([*map(signature, ERRORS), "none such"]),
     "created_after": st.integers(0, 30).map(lambda secs: START_US + secs * 10**6),
     "created_before": st.integers(0, 60).map(lambda secs: START_US + secs * 10**6),
 }
@@ -123,7 +128,10 @@ def populated(moves: list[tuple[str, int]]) -> Bench:
             bench.tick(1 + chance % 5)
         elif running := [job for job in live if job.status == "processing"]:
             job = running[chance % len(running)]
-            bench.complete(job) if what == "complete" else bench.fail(job)
+            if what == "complete":
+                bench.complete(job)
+            else:
+                bench.fail(job, error=ERRORS[chance % 5])
     return bench
 
 
@@ -195,6 +203,42 @@ def test_long_payloads_are_read_a_few_at_a_time() -> None:
     while not search_.step():
         slices += 1
     assert slices >= 6
+
+
+def test_kinds_of_error_are_told_apart_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    for number in range(64):
+        bench.create(a_job(max_retries=0))
+        (job,) = bench.claim()
+        bench.fail(job, error=f"host {number} is {'down' if number % 2 else 'up'}")
+    monkeypatch.setattr(search, "_JOBS_PER_PART", 8)
+    kind = queries.Search(
+        bench.state, "default", JobFilter(error_signature="host <n> is down"), everything
+    )
+    slices = 1
+    while not kind.step():
+        slices += 1
+    assert slices >= 32  # a signature costs more than a part may
+    assert len(kind.page().jobs) == 32
+
+
+def test_what_was_noted_of_an_error_goes_with_it() -> None:
+    bench = Bench()
+    job = bench.create(a_job(max_retries=0))
+
+    def found(kind: str) -> int:
+        wanted = JobFilter(error_signature=kind)
+        return len(queries.find(bench.state, "default", wanted, everything).jobs)
+
+    bench.claim()
+    bench.fail(job, error="one 1")
+    assert (found("one <n>"), found("other <n>")) == (1, 0)
+    bench.do(jobs_commands.retry, job.id)
+    assert (found("one <n>"), found("other <n>")) == (0, 0)
+    bench.claim()
+    bench.fail(job, error="other 2")
+    for _ in range(2):
+        assert (found("one <n>"), found("other <n>")) == (0, 1)
 
 
 def test_the_sieve_lets_everything_through_that_holds_the_text_and_little_else() -> None:
@@ -282,7 +326,7 @@ def test_the_newest_chunk_is_given_back_when_the_next_begins_and_all_its_jobs_ar
 
 
 def test_the_number_of_a_text_nobody_uses_is_given_out_again() -> None:
-    numbered = columns.Numbered()
+    numbered = Numbered()
     first = numbered.take("one")
     assert numbered.take("one") == first
     other = numbered.take("two")

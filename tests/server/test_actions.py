@@ -54,6 +54,8 @@ async def test_every_criterion_narrows(face: Face) -> None:
         {"queue_name": "mail", "job_type": "send"},
         {"queue_name": "mail", "q": "SEND"},
         {"queue_name": "mail", "contains": '"n":1'},
+        {"queue_name": "mail", "error": "BOOM"},
+        {"queue_name": "mail", "error_signature": "boom"},
         {"queue_name": "mail", "created_after": "2020-01-01T00:00:00Z"},
         {"queue_name": "mail", "created_before": "2099-01-01T00:00:00Z"},
     ):

@@ -14,7 +14,7 @@ from server.http.routes import ROUTES
 from server.http.settlements import COMPLETION
 from tests.server import examples
 from tests.server.examples import WITH_BODY, example_of, stocked
-from tests.server.harness import API, ME, Answer, Face, assert_refused
+from tests.server.harness import API, KEY, ME, Answer, Face, assert_refused
 
 MIB = 1_048_576
 every_body = pytest.mark.parametrize("route", WITH_BODY, ids=examples.name)
@@ -22,9 +22,15 @@ every_body = pytest.mark.parametrize("route", WITH_BODY, ids=examples.name)
 
 async def send(face: Face, route: Route, data: Any, **headers: str) -> Answer:
     """Send these bytes; whatever comes back, a refusal must have left everything as it was."""
-    path = (await stocked(face)).path(route, example_of(route))
+    stock, example = await stocked(face), example_of(route)
     before = face.footprint()
-    answer = await face.ask(route.method, path, data=data, headers=headers)
+    answer = await face.ask(
+        route.method,
+        stock.path(route, example),
+        data=stock.filled(data),
+        headers=headers,
+        key=stock.ids["token"] if example.token else KEY,
+    )
     if answer.status >= 400:
         assert face.footprint() == before
     return answer

@@ -165,6 +165,8 @@ def test_lists_are_those_of_the_server_and_nothing_changes(tmp_path: Path) -> No
             ("job_type=kind1", ["--job-type", "kind1"]),
             ("contains=%22n%22:3", ["--contains", '"n":3']),
             ("q=kind2", ["--q", "kind2"]),
+            ("error=x", ["--error", "x"]),
+            ("error_signature=x", ["--error-signature", "x"]),
             ("order_by=priority&order_dir=asc", ["--order-by", "priority", "--order-dir", "asc"]),
             ("limit=2&offset=3", ["--limit", 2, "--offset", 3]),
         ):

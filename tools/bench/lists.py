@@ -226,10 +226,12 @@ def _life(number: int, made: JobCreated) -> Iterator[Event]:
             yield JobCompleted(job=made.job, worker="w", result=Raw(b"1"))
         case 10 | 11:
             yield claimed
-            yield JobFailed(job=made.job, worker="w", error="e", retry_at=_FAR_US)
+            yield JobFailed(
+                job=made.job, worker="w", error=f"job {number} timed out", retry_at=_FAR_US
+            )
         case 12:
             yield claimed
-            yield JobFailed(job=made.job, worker="w", error="e")
+            yield JobFailed(job=made.job, worker="w", error=f"no such user: {number}")
         case 13:
             yield claimed
         case 14:
@@ -282,6 +284,12 @@ def _questions(engine: Engine) -> list[Asked]:
     plain["a payload of one job"] = f"contains=user{total - 1}@"
     plain["a payload that is nowhere"] = "contains=nobody@nowhere"
     plain["a payload that is nowhere in one queue"] = "contains=nobody@nowhere&queue_name=queue-07"
+    plain["an error of some"] = "error=such+user"
+    plain["an error that is nowhere"] = "error=nothing+such"
+    plain["a kind of error"] = "error_signature=job+%3Cn%3E+timed+out"
+    plain["a kind of error, by priority"] = (
+        "error_signature=no+such+user:+%3Cn%3E&order_by=priority"
+    )
     plain["by priority, far down"] = f"order_by=priority&offset={total // 2}"
     return [
         *(Asked(name, query, first=True) for name, query in first.items()),

@@ -7,7 +7,8 @@
  *     path: "queues/:name",              // the address behind #/; :name becomes params.name
  *     nav: "queues",                     // the entry of the navigation that is marked
  *     title: (params) => "…",            // heading and title of the page
- *     everyMs: 2000,                     // how often it is loaded again; 0 or left out: never
+ *     everyMs: 2000,                     // how often it is loaded again; 0 or left out: never;
+ *                                        // or a function of the data, undefined before there is any
  *     load: async (ctx) => data,         // ask the API; throw what it throws
  *     render: (data, ctx) => nodes,      // the whole screen, made with h(); called as often as needed
  *     opened: (ctx) => close,            // optional: start a stream, and give what ends it
@@ -38,17 +39,25 @@ import { adoptFromLink, begin, currentKey, end } from "./session.js";
 import { frame, signIn } from "./shell.js";
 import { applyTheme, nextTheme } from "./theme.js";
 import { view as deadletters } from "./views/deadletters.js";
+import { view as enqueue } from "./views/enqueue.js";
+import { view as job } from "./views/job.js";
+import { view as jobs } from "./views/jobs.js";
 import { view as log } from "./views/log.js";
 import { view as overview } from "./views/overview.js";
 import { view as queue } from "./views/queue.js";
 import { view as queues } from "./views/queues.js";
 import { view as time } from "./views/time.js";
+import { view as workers } from "./views/workers.js";
 
 const VIEWS = [
   overview,
   queues,
   queue,
+  jobs,
+  job,
   deadletters,
+  workers,
+  enqueue,
   time,
   log,
 ];

@@ -72,13 +72,14 @@ export function openScreen(view, { api, params, query }, root) {
 
   const schedule = () => {
     clearTimeout(timer);
-    if (closed || !view.everyMs || document.hidden) return;
-    const backoff = Math.min(view.everyMs * 2 ** Math.min(failures, 5), BACKOFF_MS_MAX);
+    const everyMs = paceOf(view, data);
+    if (closed || !everyMs || document.hidden) return;
+    const backoff = Math.min(everyMs * 2 ** Math.min(failures, 5), BACKOFF_MS_MAX);
     timer = setTimeout(load, Math.max(backoff, (error?.retryAfterSecs ?? 0) * 1_000));
   };
 
   const onVisibility = () => {
-    if (!document.hidden && view.everyMs) load();
+    if (!document.hidden && paceOf(view, data)) load();
     else clearTimeout(timer);
   };
   document.addEventListener("visibilitychange", onVisibility);
@@ -100,6 +101,11 @@ export function openScreen(view, { api, params, query }, root) {
       load();
     },
   };
+}
+
+/** Milliseconds between loads; a view may let them depend on what it loaded. */
+function paceOf({ everyMs }, data) {
+  return typeof everyMs === "function" ? everyMs(data) : everyMs;
 }
 
 function goTo(query, replace) {

@@ -8,7 +8,10 @@ import { theme } from "./theme.js";
 const ENTRIES = [
   ["overview", "Overview"],
   ["queues", "Queues"],
+  ["jobs", "Jobs"],
   ["deadletters", "Dead letters"],
+  ["workers", "Workers"],
+  ["enqueue", "Enqueue"],
   ["time", "Time machine"],
   ["log", "Log"],
 ];

@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 const TONES = {
   pending: "info", scheduled: "plain", processing: "busy", completed: "good", failed: "bad",
   deadletter: "bad", cancelled: "plain", paused: "warn", running: "good", healthy: "good",
-  degraded: "warn", unhealthy: "bad", offline: "bad", draining: "warn",
+  degraded: "warn", unhealthy: "bad", offline: "bad", draining: "warn", gone: "plain",
 };
 const WORDS = { deadletter: "dead letter" };
 

@@ -5,7 +5,7 @@ import { ago, exactTime, number } from "../format.js";
 import { momentOf, timeOf } from "../moments.js";
 import { SPEEDS, speedOf } from "../player.js";
 import { panel } from "./panel.js";
-import { timeline } from "./timeline.js";
+import { logSpan } from "./logspan.js";
 
 const REST_MS = 150;
 const MINUTE_MS = 60_000;
@@ -19,7 +19,7 @@ export function momentPanel({ span, marks, world }, ctx) {
     h("div", { class: "row moment" },
       h("strong", { class: "big-count", id: "position" }, number(position)),
       timeMs === null ? "before the first record" : h("span", {}, h("span", { id: "position-time" }, exactTime(timeMs)), h("span", { class: "dim" }, `, ${ago(timeMs, ctx.now())}`))),
-    timeline({ ...here, marks, onMove: (to) => moved(to, ctx), onRest: (to) => rested(to, ctx) }),
+    logSpan({ ...here, marks, onMove: (to) => moved(to, ctx), onRest: (to) => rested(to, ctx) }),
     h("div", { class: "row controls" }, steps(here, ctx), playing(here, ctx), typed(ctx)));
 }
 

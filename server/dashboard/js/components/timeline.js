@@ -1,47 +1,71 @@
-/** The whole log on a line: how much was written when, and the moment that is looked at. */
+/** Everything that happened to a job, oldest first: what, when, how long after, by whom, where in the log. */
 
-import { h, s } from "../dom.js";
-import { dateTime, hourMinute, number, rate } from "../format.js";
-import { density, timeOf } from "../moments.js";
+import { h } from "../dom.js";
+import { clock, count, dateTime, millis, number, shortId } from "../format.js";
+import { badge } from "./badge.js";
+import { table } from "./table.js";
 
-const WIDTH = 1_000;
-const HEIGHT = 40;
-const TICKS = [0, 0.25, 0.5, 0.75, 1];
+const WORDS = {
+  created: "created", claimed: "claimed", completed: "completed", failed: "failed", lease_extended: "lease extended",
+  lease_expired: "lease ran out", due: "its time came", expired: "expired", cancelled: "cancelled",
+  cancel_requested: "asked to stop", unblocked: "parent completed", released: "taken back", retried: "retried",
+  priority_changed: "priority changed", settlement_refused: "late write refused",
+};
+const TONES = {
+  created: "pending", claimed: "processing", completed: "completed", failed: "failed", lease_expired: "failed",
+  expired: "cancelled", cancelled: "cancelled", retried: "pending", settlement_refused: "paused",
+};
+/** Times in events are microseconds; these fields hold one. */
+const MOMENTS = ["retry_at", "lease_until", "due_at", "scheduled_at", "expires_at"];
+/** Shown where they belong, not among the details. */
+const SHOWN_ELSEWHERE = ["worker", "error", "prev"];
 
-/** The strip, the slider under it, and times. `position` is the one shown, `onMove(position)` hears of moves. */
-export function timeline({ span, marks, position, timeMs, onMove, onRest }) {
-  const { first, last } = span;
-  const shown = Math.min(Math.max(position, first), last);
-  const value = (event) => Number(event.currentTarget.value);
-  return h("div", { class: "timeline" },
-    strip(span, marks, shown),
-    h("input", {
-      type: "range", id: "moment", min: first, max: Math.max(first, last), step: 1, value: shown,
-      "aria-label": "Position in the log",
-      "aria-valuetext": `Position ${number(shown)} of ${number(last)}, ${dateTime(timeMs)}`,
-      on: { input: (event) => onMove(value(event)), change: (event) => onRest(value(event)) },
-    }),
-    h("div", { class: "axis-x", "aria-hidden": "true" }, TICKS.map((share) => tick(share, span, marks))));
+/** The table of the events of a job. */
+export function timeline(events, job) {
+  return table({ caption: "What happened", columns: columns(job), rows: events, rowKey: ({ id }) => id });
 }
 
-function tick(share, { first, last }, marks) {
-  const at = timeOf(marks, Math.round(first + share * (last - first)));
-  const edge = share === 0 || share === 1;
-  return h("span", { key: share, class: edge ? null : "minor" }, edge ? dateTime(at) : hourMinute(at));
+function columns(job) {
+  return [
+    { key: "event", label: "Event", head: true, cell: ({ event_type: type }) => badge(TONES[type] ?? "plain", WORDS[type] ?? type.replaceAll("_", " ")) },
+    { key: "at", label: "When", cell: ({ created_at: at }) => h("time", { datetime: at, title: at }, sameDay(at, job.created_at) ? clock(at) : dateTime(at)) },
+    { key: "after", label: "After", numeric: true, cell: ({ since_last_ms: since }) => (since === null || since === undefined ? "–" : millis(since)) },
+    { key: "position", label: "Position", numeric: true, cell: ({ position }) => number(position) },
+    { key: "by", label: "By", cell: by },
+    { key: "more", label: "Details", wide: true, cell: more },
+  ];
 }
 
-/** Records a second along the log, on a scale of powers. */
-function strip({ first, last }, marks, shown) {
-  const parts = density(marks);
-  if (parts.length === 0 || last <= first) return h("p", { class: "dim" }, "Too little has happened to draw it.");
-  const x = (position) => Math.round(((position - first) / (last - first)) * WIDTH * 10) / 10;
-  const busiest = parts.reduce((most, one) => (one.perSec > most.perSec ? one : most));
-  const y = (perSec) => Math.round(HEIGHT - Math.max(1, (Math.log1p(perSec) / Math.log1p(busiest.perSec)) * (HEIGHT - 2)));
-  const outline = parts.map(({ from, to, perSec }) => `L${x(from)},${y(perSec)}L${x(to)},${y(perSec)}`).join("");
-  const words = `Records a second along the log: at most ${rate(busiest.perSec)}, about ${dateTime(busiest.at)}`;
-  return h("figure", { class: "density" },
-    s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": words },
-      s("path", { d: `M0,${HEIGHT}${outline}L${WIDTH},${HEIGHT}Z` }),
-      s("line", { class: "here", x1: x(shown), x2: x(shown), y1: 0, y2: HEIGHT })),
-    h("figcaption", { class: "dim" }, words));
+function by({ actor, worker_id: worker }) {
+  return [h("code", { title: actor }, shortId(actor)), worker && [" for ", h("code", { title: worker }, shortId(worker))]];
+}
+
+function more({ id, details, changes, attempt, request_id: request, created_at: at }) {
+  const told = Object.entries(details).filter(([name]) => !SHOWN_ELSEWHERE.includes(name));
+  const entries = [
+    attempt > 0 && ["attempt", number(attempt)],
+    ...told.map(([name, value]) => [name, shown(name, value)]),
+    ["time", at],
+    request && ["request", request],
+  ].filter(Boolean);
+  const summary = changes?.length > 0 ? count(changes.length, "change") : "more";
+  return [
+    details.error !== undefined && h("span", { class: "clamp bad", title: details.error }, details.error),
+    h("details", { key: id, class: "behind" }, h("summary", {}, summary),
+      changes?.length > 0 && h("ul", { class: "changes" }, changes.map(({ field, before, after }) => h("li", { key: field },
+        h("code", {}, field), ": ", h("span", { class: "before" }, text(before)), " → ", h("span", {}, text(after))))),
+      h("dl", { class: "changes" }, entries.map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, h("code", {}, value)))))),
+  ];
+}
+
+function shown(name, value) {
+  return MOMENTS.includes(name) && typeof value === "number" ? dateTime(value / 1_000) : text(value);
+}
+
+function text(value) {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function sameDay(one, other) {
+  return new Date(one).toDateString() === new Date(other).toDateString();
 }

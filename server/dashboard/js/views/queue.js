@@ -7,6 +7,7 @@ import { confirmDialog, field } from "../components/dialog.js";
 import { optional } from "../components/states.js";
 import { tabs } from "../components/tabs.js";
 import { h } from "../dom.js";
+import { filterOf } from "../filter.js";
 import { ago, dateTime, number, shortId } from "../format.js";
 import { href } from "../router.js";
 import { queueFigures } from "./queuefigures.js";
@@ -63,7 +64,7 @@ function headline({ queue }, ctx) {
   return h("div", { key: "headline", class: paused ? "notice warn" : "row" },
     h("div", { class: "row" }, badge(paused ? "paused" : "running"), paused && why(queue, ctx)),
     h("div", { class: "row" },
-      h("a", { class: "button", href: href("jobs", { queue_name: queue.queue_name }) }, "Jobs of this queue"),
+      h("a", { class: "button", href: href("jobs", { q: filterOf({ queue: queue.queue_name }) }) }, "Jobs of this queue"),
       h("a", { class: "button", href: href("time", { queue: queue.queue_name }) }, "As it was…"), button));
 }
 
