@@ -30,7 +30,7 @@ from eventlog.directory import (
 from eventlog.disk import Disk, OsDisk
 from eventlog.errors import BackupRefused, LogDamaged
 from eventlog.frame import Start, start_line
-from eventlog.home import snapshot_positions
+from eventlog.home import figures_positions, snapshot_positions
 from eventlog.lineage import end_of_sealed, refuse_loss
 from eventlog.lock import alone
 from eventlog.mark import NO_MARK, Mark, slot
@@ -287,6 +287,15 @@ class _Backup:
             ours, copy = source.snapshot(position), target.snapshot(position)
             size = disk.size(ours)
             if self._check or position not in there or disk.size(copy) != size:
+                self._copy_figures(position)
                 put(disk, copy, snapshot(disk, ours))
         for position in snapshot_positions(disk, target)[:-KEPT]:
             disk.unlink(target.snapshot(position))
+            if position in figures_positions(disk, target):
+                disk.unlink(target.figures(position))
+
+    def _copy_figures(self, position: int) -> None:
+        """Copy what was counted up to a snapshot, if that is there."""
+        disk, ours = self._disk, self._source.figures(position)
+        if ours.name in disk.names(self._source.snapshots):
+            put(disk, self._target.figures(position), chunks_of(disk, ours))
