@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from eventlog.checked import WholeLines, compare, is_whole, sealed, snapshot
-from eventlog.copy import Progress, chunks_of, put, sweep, until_steady
+from eventlog.copy import Progress, chunks_of, copy_figures, put, sweep, until_steady
 from eventlog.directory import (
     Home,
     Identity,
@@ -287,15 +287,9 @@ class _Backup:
             ours, copy = source.snapshot(position), target.snapshot(position)
             size = disk.size(ours)
             if self._check or position not in there or disk.size(copy) != size:
-                self._copy_figures(position)
+                copy_figures(disk, source, target, position)
                 put(disk, copy, snapshot(disk, ours))
         for position in snapshot_positions(disk, target)[:-KEPT]:
             disk.unlink(target.snapshot(position))
             if position in figures_positions(disk, target):
                 disk.unlink(target.figures(position))
-
-    def _copy_figures(self, position: int) -> None:
-        """Copy what was counted up to a snapshot, if that is there."""
-        disk, ours = self._disk, self._source.figures(position)
-        if ours.name in disk.names(self._source.snapshots):
-            put(disk, self._target.figures(position), chunks_of(disk, ours))

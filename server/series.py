@@ -9,8 +9,9 @@ kept.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from projections import bounds
 from projections.entities import Job
 from projections.events import (
     Event,
@@ -33,6 +34,9 @@ from projections.state import State
 from server.engine import Engine
 from server.figures import Figures
 from server.rings import COARSE_SPAN_US, FINE_US, Ring, bucket_of
+
+_BACK_US: Final = COARSE_SPAN_US + 10 * bounds.MINUTE_US
+"""A day, and the rest of the longest step in which it may begin."""
 
 
 class Series:
@@ -187,12 +191,12 @@ def _ran(of_org: Ring, ring: Ring, job: Job, at_us: int) -> None:
 def going_on(state: State, kept: Figures | None, now_us: int) -> Series:
     """Go on from a snapshot's state with the figures that were kept beside it, if any were.
 
-    Without them, or when they are of another day, the figures begin with the state, though never
-    more than a day before now.
+    Without them, or when they are of another day, the figures begin with the state, though not long
+    before a day ago.
     """
-    at_us, day_ago_us = state.tables.at, now_us - COARSE_SPAN_US
-    if kept is None or at_us < day_ago_us:
-        kept = Figures.since(max(at_us, day_ago_us))
+    at_us, back_us = state.tables.at, now_us - _BACK_US
+    if kept is None or at_us < back_us:
+        kept = Figures.since(max(at_us, back_us))
     return Series(state, kept)
 
 

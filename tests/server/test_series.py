@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.bounds import DAY_US, HOUR_US, MINUTE_US, SECOND_US
-from projections.decide import jobs
+from projections.decide import Caller, jobs
 from projections.events import Record
 from server import failures, figures
 from server.failures import Failures
@@ -25,7 +25,7 @@ from server.rings import (
     quantile_us,
 )
 from server.series import Series
-from tests.build import Bench, a_job
+from tests.build import Bench, a_caller, a_job
 
 DAY_IN_MINUTES = 1_440
 
@@ -119,9 +119,9 @@ def test_failures_are_counted_for_a_day_in_bounded_room() -> None:
     assert letters in newest
 
 
-def created(bench: Bench, counted: Series, queue: str) -> None:
+def created(bench: Bench, counted: Series, queue: str, caller: Caller | None = None) -> None:
     """Create a job as the engine does: counted, then folded."""
-    decision = jobs.create(bench.state, bench.context(), a_job(queue))
+    decision = jobs.create(bench.state, bench.context(caller), a_job(queue))
     counted.count(Record(bench.state.position + 1, bench.clock(), "", "", decision.events))
     bench.record(decision.events)
 
@@ -148,6 +148,23 @@ def test_of_very_many_queues_those_with_traffic_are_kept(monkeypatch: pytest.Mon
     assert (forgotten.since_us, forgotten.base) == (forgot_us, (1, 0))
     (_, last) = counted.rings("default", lambda queue: queue in {"busy", "q199"})
     assert last.rows(DAY_US).table()[:, CAME].sum() == 1
+
+
+def test_of_very_many_organizations_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "RINGS_MAX", 20)
+    bench = Bench()
+    began = bench.clock()
+    counted = Series(bench.state, Figures.since(began))
+    for number in range(200):
+        bench.clock.advance(60)
+        created(bench, counted, "mail", a_caller(f"o{number}"))
+        created(bench, counted, "mail", a_caller("busy"))
+        assert len(counted.figures.orgs.rings) <= 20
+    assert counted.whole_since_us("busy", None) == began
+    assert began < counted.whole_since_us("o0", None) <= bench.clock()
+    assert counted.rings("o0", None) == []
+    (busy,) = counted.rings("busy", None)
+    assert busy.rows(DAY_US).table()[:, CAME].sum() == 200
 
 
 def test_what_was_there_before_is_known() -> None:
