@@ -122,7 +122,7 @@ async def look(engine: Engine, series: Series, caller: Caller) -> Overview:
     await _queues(found, engine.state, caller, pace)
     await _workers(found, engine.state, caller, pace)
     may_see = None if caller.unrestricted else caller.may_use
-    whole_us = series.whole_since_us(may_see)
+    whole_us = series.whole_since_us(caller.org, may_see)
     found.since_us = max(whole_us, found.now_us - bounds.DAY_US)
     await _rates(found, series.rings(caller.org, may_see), pace)
     found.failures = series.failures.groups(caller.org, caller.may_use, found.now_us)[:FAILURES_MAX]
