@@ -4,7 +4,6 @@ The number of queues has no bound, so requests are let in between; parts are the
 different moments, as in ``stock``. Nothing here knows how it is shown.
 """
 
-import asyncio
 from bisect import insort
 from collections.abc import Iterator
 from typing import Any, Final, Generic, TypeVar
