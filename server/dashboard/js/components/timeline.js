@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { clock, count, dateTime, millis, number, shortId } from "../format.js";
-import { mayBeTakenBack, takeBack } from "../takingback.js";
+import { takeBackButton } from "../undo.js";
 import { badge } from "./badge.js";
 import { table } from "./table.js";
 
@@ -43,7 +43,7 @@ function by({ actor, worker_id: worker }) {
 }
 
 function more(event, ctx) {
-  const { id, details, changes, attempt, position, request_id: request, created_at: at } = event;
+  const { id, event_type: type, actor, details, changes, attempt, position, request_id: request, created_at: at } = event;
   const told = Object.entries(details).filter(([name]) => !SHOWN_ELSEWHERE.includes(name));
   const entries = [
     attempt > 0 && ["attempt", number(attempt)],
@@ -58,7 +58,7 @@ function more(event, ctx) {
       changes?.length > 0 && h("ul", { class: "changes" }, changes.map(({ field, before, after }) => h("li", { key: field },
         h("code", {}, field), ": ", h("span", { class: "before" }, text(before)), " → ", h("span", {}, text(after))))),
       h("dl", { class: "changes" }, entries.map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, h("code", {}, value)))))),
-    mayBeTakenBack(event) && h("button", { key: "back", type: "button", class: "small", on: { click: () => takeBack(position, ctx) } }, "Take back…"),
+    takeBackButton({ position, by: actor, events: [{ type: `job.${type}` }] }, ctx),
   ];
 }
 
