@@ -79,6 +79,8 @@ async def undo(engine: Engine, caller: Caller, position: int, *, dry_run: bool) 
     """
     if not caller.unrestricted:
         raise Denied("Taking back needs a key for all queues")
+    if not dry_run and engine.admission is not None:
+        engine.admission(take_back)  # at once, and not after a wait for a disk that lags
     await engine.durable(engine.state.position)
     try:
         record = await _record(engine, caller, position)

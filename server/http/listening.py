@@ -73,7 +73,7 @@ class Client:
             return missed or None
         if not self.listener.is_caught_up:
             return None
-        return max(self.call.service.live.reached, missed)
+        return max(self.call.service.live.reached, self.listener.handed, missed)
 
     async def told(self, beat_secs: float) -> AsyncGenerator[Told, None]:
         """Give what is to be told, and a beat at once and then every `beat_secs`.

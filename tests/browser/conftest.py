@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -87,7 +88,7 @@ class Visit(Struct, frozen=True):
 
 def settled(page: Page) -> None:
     """Wait until a screen shows what it has loaded."""
-    expect(page.locator("#screen")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#screen[aria-busy=false] > *")).not_to_have_count(0)
 
 
 @pytest.fixture(scope="session")
@@ -101,10 +102,9 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Run a server with an empty log; it must also end well."""
-    data_dir = tmp_path_factory.mktemp("data")
+@contextmanager
+def serving(data_dir: Path) -> Iterator[Served]:
+    """Run a server for the first time on a data directory; it must also end well."""
     with command("serve", "--port", "0", "--data-dir", data_dir) as process:
         url = listening(process)
         assert process.stderr is not None
@@ -114,6 +114,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         errors = finished(process, after=signal.SIGTERM)
         assert process.returncode == 0, errors
         assert "Traceback" not in errors, errors
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Run a server with an empty log."""
+    with serving(tmp_path_factory.mktemp("data")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

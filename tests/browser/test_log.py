@@ -21,9 +21,7 @@ def story(hands: Hands) -> None:
 
 
 def lines(page: Page, text: str) -> Locator:
-    return (
-        page.locator("ol.tail > li").filter(has_text=text)
-    )
+    return page.locator("ol.tail > li").filter(has_text=text)
 
 
 def test_the_tail_sees_what_happens(visit: Visit, hands: Hands) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from eventlog import Reader, SnapshotStore, verify
@@ -11,9 +12,11 @@ from projections.digest import digest
 from projections.queries import jobs as queries
 from spoolog import History, event_type, fold_log
 from tests.tools.workbench import spoolog
-from tools.bench import claim, crc, create, lists, memory, read, replay, restart
+from tools.bench import claim, crc, create, dashboards, lists, memory, read, replay, restart
 from tools.bench.load import Load, make_load
+from tools.bench.pace import NotKept, Pace, keep
 from tools.bench.report import Figure, tell
+from tools.bench.screens import SCREENS
 from tools.bench.workload import write_log
 from tools.children import running
 from tools.output import Problem
@@ -136,6 +139,28 @@ def test_create_is_compared_with_an_echo() -> None:
     figure = create.measure(0.3, 4, 1)
     assert figure.value > 0
     assert figure.details["connections"] == 4
+
+
+def test_dashboards_are_opened_on_a_server_under_load() -> None:
+    asked = dashboards.Asked(2_000, events_per_sec=60, dashboards=2, seconds=0.3, rounds=1)
+    overview, other = dashboards.measure(asked, list(SCREENS))
+    assert (overview.unit, overview.target, other.target) == ("%", 5.0, 5.0)
+    assert "--jobs 2000" in overview.command
+    assert overview.details["events per second"] in range(30, 90)
+    for screen in SCREENS:
+        assert not str(overview.details[f"{screen}: loads"]).startswith("none")
+    assert "overview" in overview.name
+    assert any(screen in other.name for screen in SCREENS)
+
+
+async def test_a_pace_that_is_refused_is_no_pace() -> None:
+    with running("tools.bench.bare", stdin=True) as bare:
+        url = await asyncio.to_thread(bare.listening_url)
+        pace = Pace("127.0.0.1", int(url.rpartition(":")[2]), "key", ["queue"], 300)
+        with pytest.raises(NotKept, match="404"):
+            await keep(pace, asyncio.Event())
+        with pytest.raises(ValueError, match="not a loopback address"):
+            await keep(msgspec.structs.replace(pace, host="192.0.2.1"), asyncio.Event())
 
 
 def a_load(url: str, path: str = "/echo", **fields: object) -> Load:

@@ -1,6 +1,6 @@
 """``spoolog bench``: the verbs and their options. What is measured stands in the other modules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -9,6 +9,7 @@ from projections.bounds import SECOND_US
 from tools import output
 from tools.bench import claim as claim_bench
 from tools.bench import create as create_bench
+from tools.bench import dashboards as dashboards_bench
 from tools.bench import gen as gen_bench
 from tools.bench import lists as lists_bench
 from tools.bench import memory as memory_bench
@@ -16,6 +17,7 @@ from tools.bench import read as read_bench
 from tools.bench import replay as replay_bench
 from tools.bench import restart as restart_bench
 from tools.bench.report import Figure, tell
+from tools.bench.screens import SCREENS
 from tools.children import ending_on_sigterm
 from tools.options import data_dir_option, json_option
 
@@ -84,6 +86,36 @@ def memory(jobs: int, as_json: bool) -> None:
 def lists(jobs: int, requests: int, as_json: bool) -> None:
     """Pages of a long job list, by every filter and order."""
     _report(lambda: lists_bench.measure(jobs, requests), as_json=as_json)
+
+
+@bench.command()
+@click.option("--jobs", type=click.IntRange(min=1_000), default=1_000_000, show_default=True)
+@click.option("--events-per-sec", type=click.IntRange(min=3), default=1_000, show_default=True)
+@click.option("--dashboards", type=click.IntRange(1, 1_000), default=10, show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=10.0, show_default=True)
+@_ROUNDS
+@click.option(
+    "--screen",
+    "screens",
+    type=click.Choice(list(SCREENS)),
+    multiple=True,
+    default=list(SCREENS),
+    help="Which to keep open; all of them, one after the other, when left out.",
+)
+@json_option
+def dashboards(
+    *,
+    jobs: int,
+    events_per_sec: int,
+    dashboards: int,
+    seconds: float,
+    rounds: int,
+    screens: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Time that open dashboards take of a server with many jobs under load."""
+    asked = dashboards_bench.Asked(jobs, events_per_sec, dashboards, seconds, rounds)
+    _report(lambda: dashboards_bench.measure(asked, screens), as_json=as_json)
 
 
 @bench.command()

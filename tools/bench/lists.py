@@ -9,7 +9,7 @@ import asyncio
 import gc
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import islice
@@ -17,19 +17,10 @@ from typing import Final
 
 import aiohttp
 from aiohttp import web
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from eventlog import MemoryLog
-from projections.decide import Context, Decision, Policy, access
-from projections.events import (
-    Event,
-    JobCancelled,
-    JobClaimed,
-    JobCompleted,
-    JobCreated,
-    JobFailed,
-    QueueCreated,
-)
+from projections.decide import Policy, access
 from projections.moments import to_text
 from projections.state import State
 from server import ids
@@ -38,17 +29,14 @@ from server.app import build_app
 from server.clock import WallClock
 from server.engine import SYSTEM, Engine
 from spoolog.folding import without_gc
+from tools.bench import manyjobs
 from tools.bench.report import Figure
-from tools.output import Advance, progress
+from tools.output import progress
 
 TARGET_MS: Final = 20.0
 _KEY: Final = "sp_test_of_the_list_bench"
-_JOBS_PER_RECORD: Final = 1_000
-_QUEUES: Final = 20
-_KINDS: Final = ("send-mail", "resize", "charge", "export", "import", "purge", "sync", "")
 _TICK_SECS: Final = 0.001
 _WARM_UP: Final = 5
-_FAR_US: Final = 1 << 52
 
 
 class Asked(Struct, frozen=True):
@@ -101,7 +89,7 @@ def measure(jobs: int, requests: int) -> list[Figure]:
 async def _measure(jobs: int, requests: int) -> list[Answered]:
     engine, secret = await _engine()
     with progress("creating jobs", jobs) as advance, without_gc():
-        await _fill(engine, jobs, advance)
+        await manyjobs.fill(engine, jobs, advance)
     gc.collect()
     gc.freeze()  # as a server does after its start
     try:
@@ -175,69 +163,6 @@ async def _served(engine: Engine, secret: bytes) -> AsyncIterator[aiohttp.Client
             yield session
     finally:
         await runner.cleanup()
-
-
-async def _fill(engine: Engine, jobs: int, advance: Advance) -> None:
-    created = _created(engine)
-    engine.execute(_record, SYSTEM, tuple(_queues()))
-    for start in range(0, jobs, _JOBS_PER_RECORD):
-        part = list(islice(created, min(_JOBS_PER_RECORD, jobs - start)))
-        engine.execute(_record, SYSTEM, tuple(part))
-        lived = [event for index, one in enumerate(part, start) for event in _life(index, one)]
-        engine.execute(_record, SYSTEM, tuple(lived))
-        advance(start + len(part), jobs)
-        await asyncio.sleep(0)
-    await engine.durable(engine.state.position)
-
-
-def _record(_state: State, _ctx: Context, events: tuple[Event, ...]) -> Decision[None]:
-    return Decision(events, None)
-
-
-def _queues() -> Iterator[Event]:
-    return (QueueCreated(queue=f"queue-{number:02d}", id=f"q{number}") for number in range(_QUEUES))
-
-
-def _created(engine: Engine) -> Iterator[JobCreated]:
-    number = 0
-    while True:
-        kind = _KINDS[number % len(_KINDS)]
-        text = f'"to":"user{number}@example.com","n":{number}'
-        payload = f'{{"job_type":"{kind}",{text}}}' if kind else f"{{{text}}}"
-        tags = b'["all","urgent"]' if number % 1_000 == 0 else b'["all"]'
-        yield JobCreated(
-            job=engine.new_id(),
-            queue=f"queue-{number % _QUEUES:02d}",
-            payload=Raw(payload.encode()),
-            max_retries=3,
-            timeout_secs=300,
-            priority=number % 7,
-            tags=Raw(tags),
-        )
-        number += 1
-
-
-def _life(number: int, made: JobCreated) -> Iterator[Event]:
-    """Let half be completed, some fail, some be dead, cancelled or running; the rest wait."""
-    claimed = JobClaimed(job=made.job, worker="w", lease="l", lease_until=_FAR_US)
-    match number // _QUEUES % 20:
-        case 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9:
-            yield claimed
-            yield JobCompleted(job=made.job, worker="w", result=Raw(b"1"))
-        case 10 | 11:
-            yield claimed
-            yield JobFailed(
-                job=made.job, worker="w", error=f"job {number} timed out", retry_at=_FAR_US
-            )
-        case 12:
-            yield claimed
-            yield JobFailed(job=made.job, worker="w", error=f"no such user: {number}")
-        case 13:
-            yield claimed
-        case 14:
-            yield JobCancelled(job=made.job)
-        case _:
-            return
 
 
 def _questions(engine: Engine) -> list[Asked]:

@@ -83,6 +83,7 @@ export function openScreen(view, { api, params, query }, root) {
     else clearTimeout(timer);
   };
   document.addEventListener("visibilitychange", onVisibility);
+  root.setAttribute("aria-busy", "true");
   update(root);
   root.setAttribute("aria-busy", "true");
   load();
