@@ -8,9 +8,14 @@ _EFFORT_PER_SLICE: Final = 1_000
 
 
 class Pace:
-    """Lets others in whenever enough was done."""
+    """Lets others in whenever enough was done.
 
-    def __init__(self) -> None:
+    Those that share a `turn` do no more in a turn of the event loop, however many they are, than one
+    of them.
+    """
+
+    def __init__(self, turn: asyncio.Lock | None = None) -> None:
+        self._turn = turn or asyncio.Lock()
         self._effort = 0
 
     async def spend(self, effort: int) -> None:
@@ -18,4 +23,10 @@ class Pace:
         self._effort += effort
         if self._effort >= _EFFORT_PER_SLICE:
             self._effort = 0
-            await asyncio.sleep(0)
+            async with self._turn:
+                await asyncio.sleep(0)
+
+
+def reading_effort(body: bytes) -> int:
+    """Give about how long it takes to decode a record, and to tell of it."""
+    return 5 + len(body) // 16

@@ -39,13 +39,16 @@ from projections.undoing import (
     words,
 )
 from server.engine import Engine
+from server.pace import Pace
 from server.pasts import Reading, pasts
 
 REFUSED_TOLD_MAX: Final = 100
 RECORDS_TOLD_MAX: Final = 100
 _PENDING_BYTES_MAX: Final = 4 * bounds.MIB
 """An undo waits for the disk long before it could overload it."""
-_JOBS_PER_TURN: Final = 50
+_JOB_EFFORT: Final = 20
+_EVENT_EFFORT: Final = 3
+"""Microseconds, about, that it takes to fold what was told of a job, which may be much."""
 _REMOVING: Final = (JobDeleted, QueueDeleted)
 _RETURNED_HINTS: Final = (b'"job.restored"', b'"queue.restored"', b'"queue.created"')
 
@@ -152,15 +155,13 @@ class _Taking:
             if not job.restored and job.came_back(returned) is None
         }
         found = await pasts(self._engine.log, self._reading, wanted)
-        for start in range(0, len(touched), _JOBS_PER_TURN):
-            part = touched[start : start + _JOBS_PER_TURN]
-            told = {job.job_id: found.told[job.job_id] for job in part if job.job_id in found.told}
-            befores = jobs_of_before(told)
-            for job in part:
-                unknown = job.came_back(returned) or found.unknown.get(job.job_id)
-                before = befores.get(job.job_id)
-                yield JobUndo(job.job_id, job.position, job.removed, before, job.place, unknown)
-            await asyncio.sleep(0)
+        pace = Pace()
+        for job in touched:
+            told = found.told.get(job.job_id, [])
+            before = jobs_of_before({job.job_id: told}).get(job.job_id)
+            unknown = job.came_back(returned) or found.unknown.get(job.job_id)
+            yield JobUndo(job.job_id, job.position, job.removed, before, job.place, unknown)
+            await pace.spend(_JOB_EFFORT + _EVENT_EFFORT * len(told))
 
     def _part(self, subjects: Sequence[Subject]) -> list[Subject]:
         """Take back a record's worth of them; give what is left."""

@@ -103,6 +103,8 @@ class Service:
         self.digest_turn = asyncio.Lock()
         self.undo_turn = asyncio.Lock()
         """one at a time: each looks first for what was restored before it"""
+        self.reading_turn = asyncio.Lock()
+        """of those who read the log from far back, by slices"""
         self.background: list[asyncio.Task[None]] = []
 
     def _publish(self) -> None:
