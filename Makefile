@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: serve test test-browser faults lint check bench clean
+.PHONY: serve test test-browser smooth faults lint check bench clean
 
 serve: $(VENV)/.installed
 	$(BIN)/spoolog serve
@@ -15,6 +15,10 @@ test: $(VENV)/.installed-test
 # The dashboard in a real browser; a Chromium is looked for, and on Debian installed when root runs this.
 test-browser: $(VENV)/.installed-browser
 	chromium=$$(.ci/chromium) && CHROMIUM="$$chromium" $(BIN)/python -m pytest tests/browser
+
+# Whether the page stays smooth: a million jobs, a thousand events a second, half a minute a screen.
+smooth: $(VENV)/.installed-browser
+	chromium=$$(.ci/chromium) && CHROMIUM="$$chromium" SPOOLOG_BROWSER=long $(BIN)/python -m pytest tests/browser/test_smooth.py
 
 # The long forms: hours of kills, lost power, overload and load. MINUTES is the length of the soak.
 MINUTES ?= 60
