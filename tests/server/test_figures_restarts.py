@@ -11,6 +11,7 @@ from msgspec import structs
 from eventlog import FileLog, Reader, SnapshotStore
 from eventlog.backup import archive
 from eventlog.disk import OsDisk
+from eventlog.fork import fork
 from eventlog.home import Home, figures_positions
 from projections.bounds import DAY_US, MINUTE_US
 from projections.moments import to_text
@@ -222,7 +223,7 @@ async def test_figures_of_another_day_are_let_go(
     await again.engine.log.close()
 
 
-async def test_they_stay_as_long_as_their_snapshots_and_are_backed_up(
+async def test_they_stay_as_long_as_their_snapshots_and_go_where_these_go(
     face: FileFace, tmp_path: Path
 ) -> None:
     positions = []
@@ -236,6 +237,8 @@ async def test_they_stay_as_long_as_their_snapshots_and_are_backed_up(
     last = Home(face.data_dir).figures(positions[-1])
     copy = Home(tmp_path / "backup").figures(positions[-1])
     assert copy.read_bytes() == last.read_bytes()
+    fork(face.data_dir, tmp_path / "fork", positions[-1] - 1, now_us=START_US)
+    assert figures_positions(OsDisk(), Home(tmp_path / "fork")) == positions[-2:-1]
 
 
 async def test_what_is_kept_is_what_was_counted(face: FileFace) -> None:
