@@ -115,6 +115,7 @@ class _Taking:
         self._parts = frozenset(scope.positions)
         self._steps: dict[str, Step] = {}
         self._first = 0
+        self._waiting: list[Refusal] = []
         self._reading = Reading(engine.log)
         self._rehearsal: Judging | None = None
         if dry_run:
@@ -140,11 +141,26 @@ class _Taking:
         for start in range(0, max(len(touched), 1), size):
             jobs = [job async for job in self._jobs(touched[start : start + size])]
             subjects: list[Subject] = [*queues, *jobs] if start == 0 else list(jobs)
-            while subjects:
-                subjects = self._part(subjects)
-                await asyncio.sleep(0)
-                if self._engine.log.pending_bytes > _PENDING_BYTES_MAX:
-                    await self._engine.durable(self._engine.state.position)
+            await self._parts_of(subjects)
+        while waiting := self._waiting:
+            # What they wait for may have gone back since, in a part behind theirs.
+            self._waiting = []
+            await self._parts_of([one.subject for one in waiting])
+            if len(self._waiting) == len(waiting):
+                self._refuse(self._waiting)
+                self._waiting = []
+
+    async def _parts_of(self, subjects: list[Subject]) -> None:
+        while subjects:
+            subjects = self._part(subjects)
+            await asyncio.sleep(0)
+            if self._engine.log.pending_bytes > _PENDING_BYTES_MAX:
+                await self._engine.durable(self._engine.state.position)
+
+    def _refuse(self, refused: list[Refusal]) -> None:
+        undone = self._undone
+        undone.cannot += len(refused)
+        undone.refused.extend(refused[: REFUSED_TOLD_MAX - len(undone.refused)])
 
     async def _jobs(self, touched: list[JobTouched]) -> AsyncIterator[JobUndo]:
         """Give the jobs with what they were before."""
@@ -174,10 +190,9 @@ class _Taking:
             before = subject.before
             if isinstance(before, Job) and before.position in self._parts:
                 self._steps[before.id] = Step(before.position, position)
-        undone = self._undone
-        undone.undone += len(taken.done)
-        undone.cannot += len(taken.refused)
-        undone.refused.extend(taken.refused[: REFUSED_TOLD_MAX - len(undone.refused)])
+        self._undone.undone += len(taken.done)
+        self._refuse(taken.refused)
+        self._waiting += taken.waiting
         return taken.left
 
     def _record(self, subjects: Sequence[Subject]) -> tuple[TakenBack, int]:

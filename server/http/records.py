@@ -87,8 +87,8 @@ async def _stream(call: Call, view: View, after: int, limit: int | None) -> web.
     try:
         async with aclosing(_chunks(call, view, after, limit)) as chunks:
             async for chunk in chunks:
-                await taken(response.write(chunk))
-        await taken(response.write_eof())
+                await taken(call, response.write(chunk))
+        await taken(call, response.write_eof())
     except (TimeoutError, ConnectionError):
         abort(call)
     except (LogError, Undecodable) as raised:

@@ -99,6 +99,8 @@ class Service:
         self.draining = False
         self.leaving = asyncio.Event()
         """set when streams must end, for the server is on its way out"""
+        self.sending: set[asyncio.Transport | None] = set()
+        """connections of answers that go on, while what was sent is being taken"""
         self.started_us = monotonic_us()
         self.digest_turn = asyncio.Lock()
         self.undo_turn = asyncio.Lock()
