@@ -14,7 +14,6 @@ from projections.events import Event, JobCreated, JobRestored, Record, WorkerReg
 from projections.feed import Fact, event_type
 from spoolog.point import Point
 
-
 _NOWHERE: Final = b"\xff"
 """In no record: those are UTF-8. An argument of a command may hold what is not."""
 

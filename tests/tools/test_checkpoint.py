@@ -287,6 +287,15 @@ def test_a_key_that_is_none_is_told(story: SimpleNamespace, content: bytes | str
     assert str(key) in result.stderr
 
 
+def test_nothing_is_signed_when_the_hashes_cannot_be_kept(story: SimpleNamespace) -> None:
+    (story.data_dir / "TREE.tmp").mkdir()
+    out = story.beside / "c"
+    result = spoolog("log", "checkpoint", "--data-dir", story.data_dir, "--out", out)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "nothing was signed" in result.stderr
+    assert not out.exists()
+
+
 def test_a_directory_without_a_log_stays_as_it_is(tmp_path: Path) -> None:
     assert spoolog("log", "checkpoint", "--data-dir", tmp_path).exit_code == 2
     assert [*tmp_path.iterdir()] == []
