@@ -182,7 +182,7 @@ def _show(change: Change, queue: str | None, report: Report, read: Read) -> None
     total = report.total
     rules = ", ".join(f"{name}={value}" for name, value in _asked(change).items())
     output.facts(
-        f"What if {rules}" + (f" in {queue}" if queue is not None else ""),
+        f"What if {rules}" + (f" in {output.printable(queue)}" if queue is not None else ""),
         [
             ("records", f"{read.first:,} to {read.last:,}"),
             ("events", read.events),
