@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from eventlog.checked import WholeLines, compare, is_whole, sealed, snapshot
-from eventlog.copy import Progress, chunks_of, put, sweep, until_steady
+from eventlog.copy import Progress, chunks_of, copy_figures, put, sweep, until_steady
 from eventlog.directory import (
     Home,
     Identity,
@@ -30,7 +30,7 @@ from eventlog.directory import (
 from eventlog.disk import Disk, OsDisk
 from eventlog.errors import BackupRefused, LogDamaged
 from eventlog.frame import Start, start_line
-from eventlog.home import snapshot_positions
+from eventlog.home import figures_positions, snapshot_positions
 from eventlog.lineage import end_of_sealed, refuse_loss
 from eventlog.lock import alone
 from eventlog.mark import NO_MARK, Mark, slot
@@ -287,6 +287,9 @@ class _Backup:
             ours, copy = source.snapshot(position), target.snapshot(position)
             size = disk.size(ours)
             if self._check or position not in there or disk.size(copy) != size:
+                copy_figures(disk, source, target, position)
                 put(disk, copy, snapshot(disk, ours))
         for position in snapshot_positions(disk, target)[:-KEPT]:
             disk.unlink(target.snapshot(position))
+            if position in figures_positions(disk, target):
+                disk.unlink(target.figures(position))

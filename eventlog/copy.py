@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from eventlog.disk import Disk, write_all
 from eventlog.errors import LogDamaged, LogExpired
+from eventlog.home import Home
 
 CHUNK_BYTES: Final = 1024 * 1024
 UNFINISHED: Final = ".tmp"
@@ -59,6 +60,13 @@ def chunks_of(disk: Disk, path: Path) -> Iterator[bytes]:
     while chunk := disk.read(path, offset, CHUNK_BYTES):
         yield chunk
         offset += len(chunk)
+
+
+def copy_figures(disk: Disk, source: Home, target: Home, position: int) -> None:
+    """Copy what goes with a snapshot, before it, if that is there."""
+    path = source.figures(position)
+    if path.name in disk.names(source.snapshots):
+        put(disk, target.figures(position), chunks_of(disk, path))
 
 
 def until_steady(disk: Disk, directories: Iterable[Path], copy: Callable[[], T]) -> T:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from eventlog.backup import surveyed
 from eventlog.checked import WholeLines, compare, sealed, snapshot
-from eventlog.copy import Progress, chunks_of, put, until_steady
+from eventlog.copy import Progress, chunks_of, copy_figures, put, until_steady
 from eventlog.directory import Home, SegmentInfo, initialise
 from eventlog.disk import Disk, OsDisk
 from eventlog.errors import ForkRefused, LogExpired
@@ -188,4 +188,5 @@ class _Fork:
         directory = self._target.snapshots
         if self._disk.make_directory(directory):
             self._disk.sync_directory(self._target.directory)
+        copy_figures(self._disk, self._source, self._target, found.position)
         put(self._disk, directory / found.path.name, snapshot(self._disk, found.path))

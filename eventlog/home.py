@@ -19,6 +19,7 @@ from eventlog.mark import Mark, parse_slots
 _PLAIN: Final = ".log"
 _ARCHIVE: Final = ".log.zst"
 _SNAPSHOT: Final = ".snap"
+_FIGURES: Final = ".figures"
 _NAME_DIGITS: Final = 20
 EDGE_BYTES: Final = 4096
 """more than a header or a footer needs"""
@@ -48,6 +49,10 @@ class Home:
     def snapshot(self, position: int) -> Path:
         """Give the path of the snapshot of a position."""
         return self.snapshots / f"{position:0{_NAME_DIGITS}d}{_SNAPSHOT}"
+
+    def figures(self, position: int) -> Path:
+        """Give the path of what was counted up to that snapshot; it may be missing."""
+        return self.snapshots / f"{position:0{_NAME_DIGITS}d}{_FIGURES}"
 
     def archive(self, base: int) -> Path:
         """Give the path of the same segment, compressed."""
@@ -150,6 +155,13 @@ def snapshot_positions(disk: Disk, home: Home) -> list[int]:
     """List the positions of all complete snapshots, sound or not, in order."""
     names = disk.names(home.snapshots)
     found = (_number_of(name) for name in names if name[_NAME_DIGITS:] == _SNAPSHOT)
+    return sorted(position for position in found if position is not None)
+
+
+def figures_positions(disk: Disk, home: Home) -> list[int]:
+    """List the positions of which there are figures, in order."""
+    names = disk.names(home.snapshots)
+    found = (_number_of(name) for name in names if name[_NAME_DIGITS:] == _FIGURES)
     return sorted(position for position in found if position is not None)
 
 

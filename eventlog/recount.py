@@ -48,7 +48,7 @@ class Recount:
         if last and found[-1].state != segments[0].header.state:
             raise HashesMissing(1, last)  # those are of another history
         size = self._checkpoint.size
-        if 0 < size < last and size not in {one.last for one in found}:
+        if 0 < size < last and _upto([one.range for one in found], size) is None:
             raise HashesMissing(size, last)
         return found
 
@@ -78,8 +78,9 @@ class Recount:
                 f"the log ends at record {self._open.end}, the checkpoint was made of"
                 f" {checkpoint.size}: what stood behind has been taken away"
             )
-        parts = [*(one.range for one in self._gone), *self._counted]
-        found = merkle.root(merkle.joined(one for one in parts if one.end <= checkpoint.size))
+        held = _upto([*(one.range for one in self._gone), *self._counted], checkpoint.size)
+        assert held is not None, "what is counted ends there, and what has expired was looked at"
+        found = merkle.root(held)
         if found != checkpoint.root:
             raise CheckpointDiffers(
                 f"records 1 to {checkpoint.size} are not those that the checkpoint was made of:"
@@ -98,3 +99,15 @@ class Recount:
                 if counted.get((one.begin, one.end), one) != one:
                     return f"the first that differs is one of {one.begin + 1} to {one.end}"
         return "which one differs cannot be told"
+
+
+def _upto(parts: list[merkle.Range], size: int) -> merkle.Range | None:
+    """Join what lies before a size; None where it cuts a whole subtree in two."""
+    held = [one for one in parts if one.end <= size]
+    for one in parts:
+        if one.begin < size < one.end:
+            part = merkle.part(one, one.begin, size)
+            if part is None:
+                return None
+            held.append(part)
+    return merkle.joined(held)

@@ -9,6 +9,7 @@ checkable: ``<data>/snapshots/<position, 20 digits>.snap`` is text, a head, the 
 
 *state* is the hash chain's after the record at *position*, so a snapshot of another history shows.
 A snapshot is a cache: a damaged one is passed over for the one before, and the log is the truth.
+``<position>.figures`` beside it is wholly somebody else's; here it only goes when the snapshot does.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +23,7 @@ from msgspec import Meta, MsgspecError, Struct, field, json
 from eventlog.disk import Disk, OsDisk, write_all
 from eventlog.errors import SnapshotDamaged
 from eventlog.frame import Count, Hash, framed, unframed
-from eventlog.home import Home, snapshot_positions
+from eventlog.home import Home, figures_positions, snapshot_positions
 
 if TYPE_CHECKING:
     from hashlib import _Hash as HashObject
@@ -189,6 +190,10 @@ class SnapshotStore:
             self.sync_names()
         for path in gone:
             self._disk.unlink(path)
+        there = set(self.positions())
+        for position in figures_positions(self._disk, self._home):
+            if position not in there:
+                self._disk.unlink(self._home.figures(position))
         return gone
 
     def sync_names(self) -> None:

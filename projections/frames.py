@@ -113,7 +113,10 @@ class Wanted(Struct, frozen=True):
             return False
         if not _fits(frame, self.queue, self.job):
             return False
-        return not self.either or any(_fits(frame, *pair) for pair in self.either)
+        if not self.either:
+            return True
+        queue, job = frame.queue, frame.job
+        return not self.either.isdisjoint(((queue, job), (queue, None), (None, job), (None, None)))
 
     def names_one(self, name: str) -> bool:
         """Whether frames of this name are wanted at all."""

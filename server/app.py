@@ -14,7 +14,7 @@ from aiohttp import web
 from projections import bounds
 from server.diskuse import DiskUse
 from server.engine import Engine
-from server.http import routes
+from server.http import routes, streams
 from server.http.connections import BACKLOG, Runner
 from server.http.describe import described
 from server.http.service import SERVICE, Service
@@ -133,8 +133,7 @@ async def _drain(app: web.Application) -> None:
     service.waiting.close()
     if service.past is not None:
         service.past.close()
-    service.leaving.set()
-    service.live.close()
+    streams.leave(service)
 
 
 async def _background(tasks: list[Background], app: web.Application) -> AsyncIterator[None]:

@@ -54,20 +54,20 @@ class Group(Struct):
         return sum(self.counts.values())
 
 
-class Failures:
+class Failures(Struct):
     """Counts failures; of more than 2,000 kinds those that happened last are kept."""
 
-    def __init__(self) -> None:
-        self._kinds: dict[tuple[str, str, str], Kind] = {}
+    kinds: dict[tuple[str, str, str], Kind] = field(default_factory=dict)
+    """by organization, queue and signature"""
 
     def add(self, at_us: int, org: str, queue: str, job: str, error: str) -> None:
         """Count one."""
         key = (org, queue, _signature(error))
-        kind = self._kinds.get(key)
+        kind = self.kinds.get(key)
         if kind is None:
-            if len(self._kinds) == KINDS_MAX:
+            if len(self.kinds) == KINDS_MAX:
                 self._drop_oldest()
-            kind = self._kinds[key] = Kind()
+            kind = self.kinds[key] = Kind()
         kind.add(at_us, job, error)
 
     def groups(self, org: str, may_see: Callable[[str], bool], now_us: int) -> list[Group]:
@@ -86,11 +86,11 @@ class Failures:
         return sorted(by_signature.values(), key=lambda one: (-one.count, one.signature))
 
     def _seen(self, org: str, may_see: Callable[[str], bool]) -> Iterator[tuple[str, str, Kind]]:
-        for (of, queue, sign), kind in self._kinds.items():
+        for (of, queue, sign), kind in self.kinds.items():
             if of == org and may_see(queue):
                 yield queue, sign, kind
 
     def _drop_oldest(self) -> None:
         """Keep the newer half: once in a while, so that a kind costs next to nothing."""
-        newest = sorted(self._kinds.items(), key=lambda one: one[1].last_at)[KINDS_MAX // 2 :]
-        self._kinds = dict(newest)
+        newest = sorted(self.kinds.items(), key=lambda one: one[1].last_at)[KINDS_MAX // 2 :]
+        self.kinds = dict(newest)

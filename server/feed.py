@@ -17,12 +17,15 @@ from projections.decide import Caller
 from projections.events import Event, Record, decode
 from projections.feed import Fact, event_type
 from projections.state import State
+from server.pace import Pace, reading_effort
 
 PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 """of records in a page; one larger record is a page of its own"""
 PAGE_LOOKED_MAX: Final = 50_000
 """records that a page looks at before it says where to go on"""
-_RECORDS_PER_TURN: Final = 100
+_PART_RECORDS: Final = 100
+_PART_BYTES: Final = 128 * 1024
+"""of records that are told of together, while they are followed"""
 
 
 class Wanted(Struct, frozen=True):
@@ -107,7 +110,7 @@ class View:
         return subject.queue if subject is not None and subject.org == event.org else None
 
 
-async def page(log: Log, view: View, after: int, limit: int) -> Page:
+async def page(log: Log, view: View, after: int, limit: int, pace: Pace) -> Page:
     """Give up to `limit` records behind `after` that hold something to tell.
 
     Raises:
@@ -126,13 +129,12 @@ async def page(log: Log, view: View, after: int, limit: int) -> Page:
                 size += len(entry[1])
             if len(told) >= limit or size >= PAGE_BYTES_MAX or looked >= PAGE_LOOKED_MAX:
                 return Page(told, after)
-            if looked % _RECORDS_PER_TURN == 0:
-                await asyncio.sleep(0)
+            await pace.spend(1 if found is None else reading_effort(entry[1]))
     return Page(told, after)
 
 
 async def follow(
-    log: Log, view: View, after: int, leaving: asyncio.Event, idle_secs: float
+    log: Log, view: View, after: int, leaving: asyncio.Event, *, idle_secs: float, pace: Pace
 ) -> AsyncGenerator[Page, None]:
     """Give what is told as it becomes durable, until the log is closed or `leaving` is set.
 
@@ -149,20 +151,35 @@ async def follow(
             if not batch:
                 yield Page([], after)
             for entries in _parts(batch):
-                told = [found for entry in entries if (found := view.of(entry)) is not None]
+                told = [found async for found in _told(view, entries, pace)]
                 after = entries[-1][0]
                 looked += len(entries)
                 if told or looked >= PAGE_LOOKED_MAX:
                     yield Page(told, after)
                     looked = 0
-                await asyncio.sleep(0)
                 if leaving.is_set():
                     return
 
 
+async def _told(view: View, entries: list[Entry], pace: Pace) -> AsyncIterator[Told]:
+    for entry in entries:
+        found = view.of(entry)
+        if found is not None:
+            yield found
+        await pace.spend(1 if found is None else reading_effort(entry[1]))
+
+
 def _parts(batch: list[Entry]) -> Iterator[list[Entry]]:
-    for start in range(0, len(batch), _RECORDS_PER_TURN):
-        yield batch[start : start + _RECORDS_PER_TURN]
+    part: list[Entry] = []
+    size = 0
+    for entry in batch:
+        part.append(entry)
+        size += len(entry[1])
+        if len(part) == _PART_RECORDS or size >= _PART_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 async def _batches(

@@ -21,11 +21,17 @@ from projections.events import Event, Record
 from projections.frames import Frame, Wanted
 from projections.live import Life
 from server.engine import Engine
+from server.lines import Lines
+from server.pace import Pace
 
 UNTAKEN_BYTES_MAX: Final = 4 * 1024 * 1024
 """that may wait for one listener, before they are dropped"""
 PAUSE_SECS: Final = 0.02
 """between two times of handing out: under load, many frames travel together"""
+FRAMES_PER_ROUND: Final = 1_000
+"""that are handed out together; a record's are never parted"""
+_LISTENER_EFFORT: Final = 50
+"""Microseconds, about, that it takes one to send what it was handed."""
 
 
 class Batch(Struct, frozen=True, dict=True):
@@ -46,6 +52,8 @@ class Listener:
         self.wanted = wanted
         self.ended = False
         """set when nothing more will come"""
+        self.handed = 0
+        """the last position of which this was handed something, and so all"""
         self._hub = hub
         self._since = hub.recorded
         self._on_lag = on_lag
@@ -63,6 +71,8 @@ class Listener:
 
         Those of records from before it listened are not for it, though they are handed out now.
         """
+        if self.ended:
+            return
         if batch.frames[0].position <= self._since:
             batch = Batch([frame for frame in batch.frames if frame.position > self._since])
         if not batch.frames:
@@ -74,6 +84,7 @@ class Listener:
             self._on_lag()
             return
         self._batches.append(batch)
+        self.handed = batch.frames[-1].position
         self._woken.set()
 
     async def take(self, secs: float) -> Batch | None:
@@ -109,8 +120,7 @@ class Hub:
         """frames handed out since the start, once for each listener"""
         self._engine = engine
         self._listeners: set[Listener] = set()
-        self._lines: dict[Wanted, set[Listener]] = {}
-        self._orgs: dict[str, int] = {}
+        self._lines: Lines[Listener] = Lines()
         self._waiting: deque[list[Frame]] = deque()
         self._handing: asyncio.Task[None] | None = None
         self._closed = False
@@ -167,29 +177,19 @@ class Hub:
             self._handing.cancel()
 
     def _enter(self, listener: Listener) -> None:
-        wanted = listener.wanted
-        if wanted is not None:
-            self._lines.setdefault(wanted, set()).add(listener)
-            self._orgs[wanted.org] = self._orgs.get(wanted.org, 0) + 1
+        if listener.wanted is not None:
+            self._lines.enter(listener.wanted, listener)
 
     def _remove(self, listener: Listener) -> None:
-        wanted = listener.wanted
-        if wanted is None:
-            return
-        line = self._lines[wanted]
-        line.discard(listener)
-        if not line:
-            del self._lines[wanted]
-        self._orgs[wanted.org] -= 1
-        if not self._orgs[wanted.org]:
-            del self._orgs[wanted.org]
+        if listener.wanted is not None:
+            self._lines.leave(listener.wanted, listener)
 
     def _recording(self, record: Record) -> None:
         """Make the frames of a record, while the state is what it was before."""
         if not self._lines:
             return
         found, _ = live.frames(record, self._life_before, self._queue_of_worker)
-        mine = [frame for frame in found if frame.org in self._orgs]
+        mine = [frame for frame in found if self._lines.are_of(frame.org)]
         if mine:
             self._waiting.append(mine)
             if self._handing is None:
@@ -208,21 +208,38 @@ class Hub:
         try:
             while self._waiting:
                 await engine.durable(self._waiting[-1][0].position)
-                self._hand_out_to(engine.log.durable_position)
+                await self._hand_out_to(engine.log.durable_position)
                 await asyncio.sleep(PAUSE_SECS)
         except LogError:
             self.close()  # nothing will become durable any more
         finally:
             self._handing = None
 
-    def _hand_out_to(self, position: int) -> None:
-        frames: list[Frame] = []
+    async def _hand_out_to(self, position: int) -> None:
+        """Hand out in rounds, and let others in between: there may be very many listeners.
+
+        What a round hands out waits until all have it, so that nobody takes it for told before.
+        """
+        pace = Pace()
         while self._waiting and self._waiting[0][0].position <= position:
-            frames += self._waiting.popleft()
-        for wanted, line in list(self._lines.items()):
-            mine = [frame for frame in frames if wanted.takes(frame)]
-            if mine:
-                batch = Batch(mine)
-                self.told += len(mine) * len(line)
-                for listener in list(line):
-                    listener.put(batch)
+            frames: list[Frame] = []
+            records = 0
+            for one in self._waiting:
+                if one[0].position > position or len(frames) >= FRAMES_PER_ROUND:
+                    break
+                frames += one
+                records += 1
+            await self._round(frames, pace)
+            for _ in range(records):
+                self._waiting.popleft()
+
+    async def _round(self, frames: list[Frame], pace: Pace) -> None:
+        for mine, line in self._lines.of(frames):
+            await pace.spend(1 + len(frames) // 4)
+            if not mine:
+                continue
+            batch = Batch(mine)
+            self.told += len(mine) * len(line)
+            for listener in line:
+                listener.put(batch)
+                await pace.spend(_LISTENER_EFFORT)

@@ -4,7 +4,6 @@ A job's life is made out as the log goes by; of one that began earlier, from the
 tell of it. So a client may be cut off anywhere, and be told each frame once.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from typing import Final
@@ -15,23 +14,26 @@ from projections.events import Event, Record, decode
 from projections.frames import Frame, Mark, Wanted
 from projections.live import Life
 from projections.state import State
+from server.pace import Pace, reading_effort
 
 LIVES_MAX: Final = 20_000
 """that are remembered on the way; others are made out anew when they are met again"""
-_RECORDS_PER_TURN: Final = 100
 _RECORDS_PER_SIGN: Final = 1_000
+_TELLING_EFFORT: Final = 50
+"""Microseconds, about, that it takes to send what a record tells."""
 
 
 class Missed:
     """The frames behind a mark that someone wants, in order, as far as the log has them."""
 
-    def __init__(self, log: Log, state: State, wanted: Wanted, mark: Mark) -> None:
+    def __init__(self, log: Log, state: State, wanted: Wanted, mark: Mark, pace: Pace) -> None:
         self.reached = mark.after
         """the last position that was looked at"""
         self._log = log
         self._state = state
         self._wanted = wanted
         self._mark = mark
+        self._pace = pace
         self._lives: OrderedDict[str, Life] = OrderedDict()
 
     async def upto(self, position: int) -> AsyncGenerator[list[Frame], None]:
@@ -55,8 +57,7 @@ class Missed:
                 ]
                 if mine or at % _RECORDS_PER_SIGN == 0:
                     yield mine
-                if at % _RECORDS_PER_TURN == 0:
-                    await asyncio.sleep(0)
+                await self._pace.spend(reading_effort(body) + _TELLING_EFFORT * bool(mine))
 
     async def _frames(self, record: Record) -> list[Frame]:
         before: dict[str, Life] = {}
@@ -82,7 +83,9 @@ class Missed:
         told: list[tuple[Event, int]] = []
         while position:
             try:
-                record = decode(position, await self._log.body(position))
+                body = await self._log.body(position)
+                record = decode(position, body)
+                await self._pace.spend(reading_effort(body))
             except LogExpired:
                 break
             mine = [one for one in record.events if getattr(one, "job", None) == job_id]

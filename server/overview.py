@@ -4,7 +4,6 @@ The number of queues has no bound, so requests are let in between; parts are the
 different moments, as in ``stock``. Nothing here knows how it is shown.
 """
 
-import asyncio
 from bisect import insort
 from collections.abc import Iterator
 from typing import Any, Final, Generic, TypeVar
@@ -22,6 +21,7 @@ from projections.shelf import Outcomes, Shelf
 from projections.state import State
 from server.engine import Engine
 from server.failures import Group
+from server.pace import Pace
 from server.rings import (
     CAME,
     COARSE_US,
@@ -38,8 +38,6 @@ from server.series import Series
 LISTED_MAX: Final = 20
 GLANCED_MAX: Final = 100
 FAILURES_MAX: Final = 20
-_EFFORT_PER_SLICE: Final = 1_000
-"""About so many microseconds."""
 _HEALTHY_US: Final = bounds.MINUTE_US
 WINDOWS_US: Final = (bounds.MINUTE_US, bounds.HOUR_US, bounds.DAY_US)
 
@@ -64,20 +62,6 @@ class Best(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         return (item for _, item in self._kept)
-
-
-class Pace:
-    """Lets others in whenever enough was done."""
-
-    def __init__(self) -> None:
-        self._effort = 0
-
-    async def spend(self, effort: int) -> None:
-        """Account for so much effort, in microseconds or so."""
-        self._effort += effort
-        if self._effort >= _EFFORT_PER_SLICE:
-            self._effort = 0
-            await asyncio.sleep(0)
 
 
 class Glanced(Struct, frozen=True):
@@ -122,7 +106,7 @@ async def look(engine: Engine, series: Series, caller: Caller) -> Overview:
     await _queues(found, engine.state, caller, pace)
     await _workers(found, engine.state, caller, pace)
     may_see = None if caller.unrestricted else caller.may_use
-    whole_us = series.whole_since_us(may_see)
+    whole_us = series.whole_since_us(caller.org, may_see)
     found.since_us = max(whole_us, found.now_us - bounds.DAY_US)
     await _rates(found, series.rings(caller.org, may_see), pace)
     found.failures = series.failures.groups(caller.org, caller.may_use, found.now_us)[:FAILURES_MAX]

@@ -4,7 +4,6 @@ Each event names the record before, so all jobs walk back together, a record of 
 lies close together is read in one go. Memory is that of the events of the jobs asked for, and a bound.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -17,11 +16,11 @@ from eventlog import Entry, Log, LogExpired
 from projections.bounds import MIB
 from projections.events import JobCreated, JobEvent, JobRestored, Record, decode
 from projections.past import Told
+from server.pace import Pace, reading_effort
 
 BLOCKS_RECORDS: Final = (4_096, 64, 8)
 """Of the records of one block, several are read in one go."""
 KEPT_BYTES_MAX: Final = 32 * MIB
-_RECORDS_PER_TURN: Final = 32
 
 
 class Pasts(Struct, frozen=True):
@@ -39,18 +38,15 @@ async def pasts(log: Log, reading: "Reading", before: Mapping[str, int]) -> Past
 
     """
     walks = {job_id: _Walk(job_id, position) for job_id, position in before.items()}
-    under_way = list(walks.values())
+    under_way, pace = list(walks.values()), Pace()
     while under_way:
         by_position: defaultdict[int, list[_Walk]] = defaultdict(list)
         for walk in under_way:
             by_position[walk.position].append(walk)
-        seen = 0
         async with aclosing(reading.bodies(by_position)) as found:
             async for position, body in found:
                 _step(by_position.pop(position), decode(position, body))
-                seen += 1
-                if seen % _RECORDS_PER_TURN == 0:
-                    await asyncio.sleep(0)
+                await pace.spend(reading_effort(body))
         for walk in (walk for missed in by_position.values() for walk in missed):
             walk.unknown = f"records before {log.first}, which tell what it was, have expired"
         under_way = [walk for walk in under_way if not walk.arrived and walk.unknown is None]

@@ -2,14 +2,15 @@
 
 Rows of whole numbers, one for each ten seconds and one for each minute in which anything happened;
 and, for each five minutes of the last hour, how long jobs waited and ran, in buckets a few percent
-wide, so that those of many queues can be added up. No clock: whoever counts says when.
+wide, so that those of many queues can be added up. No clock: whoever counts says when. All of it are
+plain values, so that it can be kept (``figures``).
 """
 
 from array import array
-from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from projections import bounds
@@ -20,6 +21,7 @@ COARSE_US: Final = bounds.MINUTE_US
 COARSE_SPAN_US: Final = bounds.DAY_US
 TIMED_US: Final = 5 * bounds.MINUTE_US
 TIMED_SPAN_US: Final = bounds.HOUR_US
+_TIMED_MAX: Final = TIMED_SPAN_US // TIMED_US + 1
 
 NUMBER, CAME, LEFT, FAILED, PENDING, PROCESSING = range(6)
 """The columns of a row: which stretch of time it is, what happened in it, what was there at its end."""
@@ -31,73 +33,74 @@ _BUCKETS: Final = (48 - _UNIT_BITS - _FINER_BITS) << _FINER_BITS
 """Eight for each power of two, from 128 µs up to some years."""
 
 Table = NDArray[np.int64]
+if TYPE_CHECKING:
+    Numbers = array[int]
+else:
+    Numbers = array  # without a parameter before Python 3.12
 
 
-class Rows:
-    """Rows in order of their number; those older than `span_us` go, many at a time."""
+def _none() -> Numbers:
+    return array("I")
 
-    __slots__ = ("_kept", "_step_us", "_values")
 
-    def __init__(self, step_us: int, span_us: int) -> None:
-        self._step_us = step_us
-        self._kept = span_us // step_us + 1
-        self._values = array("I")
+class Rows(Struct):
+    """Rows in order of their number, `step_us` long; those older than `span_us` go, many at a time."""
+
+    step_us: int
+    span_us: int
+    values: Numbers = field(default_factory=_none)
 
     def put(self, at_us: int, counts: tuple[int, int, int], level: tuple[int, int]) -> None:
         """Add to the row of this moment, which is the last one or comes next, what was counted."""
-        values, number = self._values, at_us // self._step_us
+        values, number = self.values, at_us // self.step_us
         if values and values[NUMBER - WIDTH] == number:
             for column, count in enumerate(counts, start=CAME - WIDTH):
                 values[column] += count
             values[PENDING - WIDTH :] = array("I", level)
             return
         values.extend((number, *counts, *level))
-        if len(values) > 2 * self._kept * WIDTH:
-            del values[: -self._kept * WIDTH]
-
-    @property
-    def step_us(self) -> int:
-        """How long each row is."""
-        return self._step_us
+        kept = (self.span_us // self.step_us + 1) * WIDTH
+        if len(values) > 2 * kept:
+            del values[:-kept]
 
     def table(self) -> Table:
         """Give a copy of all rows."""
-        return np.frombuffer(self._values, dtype=np.uint32).reshape(-1, WIDTH).astype(np.int64)
+        return np.frombuffer(self.values, dtype=np.uint32).reshape(-1, WIDTH).astype(np.int64)
 
 
-class _Timed:
+def _buckets() -> Numbers:
+    return array("I", bytes(4 * _BUCKETS))
+
+
+class Timed(Struct):
     """Durations of five minutes: how many in each bucket, and their sum."""
 
-    __slots__ = ("counts", "number", "total_us")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.counts = array("I", bytes(4 * _BUCKETS))
-        self.total_us = 0
+    number: int
+    total_us: int = 0
+    counts: Numbers = field(default_factory=_buckets)
 
 
-class Durations:
+class Durations(Struct):
     """How long something took, of the last hour, by stretches of five minutes."""
 
-    __slots__ = ("_last", "_timed")
-
-    def __init__(self) -> None:
-        self._timed: deque[_Timed] = deque(maxlen=TIMED_SPAN_US // TIMED_US + 1)
-        self._last: _Timed | None = None
+    timed: list[Timed] = field(default_factory=list)
 
     def observe(self, at_us: int, took_us: int, bucket: int) -> None:
         """Count one, which belongs into this bucket."""
-        last, number = self._last, at_us // TIMED_US
-        if last is None or last.number != number:
-            last = self._last = _Timed(number)
-            self._timed.append(last)
+        timed, number = self.timed, at_us // TIMED_US
+        if timed and timed[-1].number == number:
+            last = timed[-1]
+        else:
+            last = Timed(number)
+            timed.append(last)
+            del timed[:-_TIMED_MAX]
         last.counts[bucket] += 1
         last.total_us += took_us
 
     def since(self, since_us: int) -> tuple[Table, int]:
         """Give the count of each bucket and the sum, from a moment on, to five minutes."""
         counts, total_us = np.zeros(_BUCKETS, dtype=np.int64), 0
-        for timed in self._timed:
+        for timed in self.timed:
             if timed.number >= since_us // TIMED_US:
                 counts += np.frombuffer(timed.counts, dtype=np.uint32)
                 total_us += timed.total_us
@@ -128,7 +131,7 @@ def quantile_us(counts: Table, share: float) -> float | None:
     return middle_us(int(np.searchsorted(np.cumsum(counts), share * total)))
 
 
-class Ring:
+class Ring(Struct):
     """What is counted for one queue, or for all queues of an organization.
 
     It is whole from `since_us` on; `base` is what was pending and processing then, `level` what is
@@ -136,30 +139,18 @@ class Ring:
     over, or somebody asks.
     """
 
-    __slots__ = (
-        "_coarse",
-        "_fine",
-        "base",
-        "came",
-        "failed",
-        "left",
-        "level",
-        "number",
-        "ran",
-        "since_us",
-        "waited",
-    )
-
-    def __init__(self, since_us: int, base: tuple[int, int] = (0, 0)) -> None:
-        self.since_us = since_us
-        self.base = self.level = base
-        self.came = self.left = self.failed = 0
-        self.number = -1
-        """of the ten seconds in which something happened last"""
-        self.waited = Durations()
-        self.ran = Durations()
-        self._fine = Rows(FINE_US, FINE_SPAN_US)
-        self._coarse = Rows(COARSE_US, COARSE_SPAN_US)
+    since_us: int
+    base: tuple[int, int] = (0, 0)
+    level: tuple[int, int] = (0, 0)
+    came: int = 0
+    left: int = 0
+    failed: int = 0
+    number: int = -1
+    """of the ten seconds in which something happened last"""
+    waited: Durations = field(default_factory=Durations)
+    ran: Durations = field(default_factory=Durations)
+    fine: Rows = field(default_factory=lambda: Rows(FINE_US, FINE_SPAN_US))
+    coarse: Rows = field(default_factory=lambda: Rows(COARSE_US, COARSE_SPAN_US))
 
     def open(self, number: int) -> None:
         """Go on with other ten seconds."""
@@ -169,11 +160,11 @@ class Ring:
     def rows(self, window_us: int) -> Rows:
         """Give the finest rows that reach back so far."""
         self._close()
-        return self._fine if window_us <= FINE_SPAN_US else self._coarse
+        return self.fine if window_us <= FINE_SPAN_US else self.coarse
 
     def _close(self) -> None:
         if self.number >= 0:
             counts, at_us = (self.came, self.left, self.failed), self.number * FINE_US
-            self._fine.put(at_us, counts, self.level)
-            self._coarse.put(at_us, counts, self.level)
+            self.fine.put(at_us, counts, self.level)
+            self.coarse.put(at_us, counts, self.level)
             self.came = self.left = self.failed = 0

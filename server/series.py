@@ -1,15 +1,17 @@
 """Counts what happens to jobs over time, by queue and by organization.
 
-Nothing is stored: the log is the truth. Every record is counted just before it is folded, so a job
-still tells since when it has been where it is; a start counts what it replays (see ``startup``), and
-`since_us` says from when on that, and so every figure, is whole. No clock is read; a record says when
-it was. Queues that nothing happens to cost nothing, and of very many only those where something
-happened last are kept.
+The log is the truth. Every record is counted just before it is folded, so a job still tells since when
+it has been where it is. Whoever folds, counts: the server as it goes and what a start replays, and the
+process that makes a snapshot, which leaves its figures beside it (``figures``). `since_us` says from
+when on every figure is whole. No clock is read; a record says when it was. Queues that nothing happens
+to cost nothing, and of very many queues or organizations only those where something happened last are
+kept.
 """
 
 from collections.abc import Callable
 from typing import Any, Final
 
+from projections import bounds
 from projections.entities import Job
 from projections.events import (
     Event,
@@ -30,24 +32,23 @@ from projections.events import (
 )
 from projections.state import State
 from server.engine import Engine
-from server.failures import Failures
-from server.rings import FINE_US, Ring, bucket_of
+from server.figures import Figures
+from server.rings import COARSE_SPAN_US, FINE_US, Ring, bucket_of
 
-QUEUES_MAX: Final = 1_000
+_BACK_US: Final = COARSE_SPAN_US + 10 * bounds.MINUTE_US
+"""A day, and the rest of the longest step in which it may begin."""
 
 
 class Series:
-    """The figures of all queues of a state, from `since_us` on."""
+    """The figures of all queues of a state, which go on with it."""
 
-    def __init__(self, state: State, since_us: int = 0) -> None:
-        self.since_us = since_us
-        self.failures = Failures()
+    def __init__(self, state: State, figures: Figures) -> None:
+        self.figures = figures
+        self.failures = figures.failures
         self._state = state
         self._jobs = state.tables.jobs
-        self._orgs: dict[str, Ring] = {}
-        self._queues: dict[tuple[str, str], Ring] = {}
-        self._forgot_us = since_us
-        """Up to when there may be a past that was forgotten of queues that are not here."""
+        self._orgs = figures.orgs
+        self._queues = figures.queues
         self._counts: dict[type[Event], Callable[[Any, int], None]] = {
             JobCreated: self._created,
             JobClaimed: self._claimed,
@@ -72,22 +73,28 @@ class Series:
             if count is not None:
                 count(event, at_us)
 
+    def count_replayed(self, record: Record) -> None:
+        """Count a record of the past that is about to be folded, unless it is too old to matter."""
+        if record.at >= self.figures.since_us:
+            self.count(record)
+
     # -- reading
 
-    def whole_since_us(self, may_see: Callable[[str], bool] | None) -> int:
+    def whole_since_us(self, org: str, may_see: Callable[[str], bool] | None) -> int:
         """Give the moment from which on the figures of these queues are whole."""
-        return self.since_us if may_see is None else self._forgot_us
+        return self._queues.forgot_us if may_see is not None else self._orgs.since_us(org)
 
     def rings(self, org: str, may_see: Callable[[str], bool] | None) -> list[Ring]:
         """Give what is counted for the queues that may be seen; without a say, for all of them."""
         if may_see is None:
-            ring = self._orgs.get(org)
+            ring = self._orgs.rings.get(org)
             return [] if ring is None else [ring]
-        return [ring for (of, queue), ring in self._queues.items() if of == org and may_see(queue)]
+        rings = self._queues.rings
+        return [ring for (of, queue), ring in rings.items() if of == org and may_see(queue)]
 
     def ring(self, org: str, queue: str) -> Ring:
         """Give what is counted for a queue, its last row up to date; an empty ring for nothing."""
-        ring = self._queues.get((org, queue)) or self._new_ring(org, queue)
+        ring = self._queues.rings.get((org, queue)) or self._new_ring(org, queue)
         ring.level = self._level(org, queue)
         return ring
 
@@ -147,14 +154,14 @@ class Series:
 
     def _opened(self, org: str, queue: str, at_us: int) -> tuple[Ring, Ring]:
         """Give the organization's ring and the queue's, ready to count what happens now."""
-        of_org = self._orgs.get(org)
+        of_org = self._orgs.rings.get(org)
         if of_org is None:
-            of_org = self._orgs[org] = Ring(self.since_us)
-        ring = self._queues.get((org, queue))
+            self._orgs.make_room(at_us)
+            of_org = self._orgs.rings[org] = Ring(self._orgs.forgot_us)
+        ring = self._queues.rings.get((org, queue))
         if ring is None:
-            if len(self._queues) == QUEUES_MAX:
-                self._drop_idle(at_us)
-            ring = self._queues[org, queue] = self._new_ring(org, queue)
+            self._queues.make_room(at_us)
+            ring = self._queues.rings[org, queue] = self._new_ring(org, queue)
         number = at_us // FINE_US
         if of_org.number != number:
             of_org.open(number)
@@ -165,13 +172,8 @@ class Series:
 
     def _new_ring(self, org: str, queue: str) -> Ring:
         """Make a ring: nothing has happened to the queue since its past was forgotten, if it was."""
-        return Ring(self._forgot_us, self._level(org, queue))
-
-    def _drop_idle(self, at_us: int) -> None:
-        """Keep the three quarters where something happened last."""
-        newest = sorted(self._queues.items(), key=lambda one: one[1].number)
-        self._queues = dict(newest[QUEUES_MAX // 4 :])
-        self._forgot_us = at_us
+        level = self._level(org, queue)
+        return Ring(self._queues.forgot_us, level, level)
 
     def _level(self, org: str, queue: str) -> tuple[int, int]:
         """Give how many jobs are pending and processing."""
@@ -186,8 +188,20 @@ def _ran(of_org: Ring, ring: Ring, job: Job, at_us: int) -> None:
     ring.ran.observe(at_us, ran_us, bucket)
 
 
+def going_on(state: State, kept: Figures | None, now_us: int) -> Series:
+    """Go on from a snapshot's state with the figures that were kept beside it, if any were.
+
+    Without them, or when they are of another day, the figures begin with the state, though not long
+    before a day ago.
+    """
+    at_us, back_us = state.tables.at, now_us - _BACK_US
+    if kept is None or at_us < back_us:
+        kept = Figures.since(max(at_us, back_us))
+    return Series(state, kept)
+
+
 def counting(engine: Engine) -> Series:
     """Give figures that begin now."""
-    series = Series(engine.state, engine.now_us())
+    series = Series(engine.state, Figures.since(engine.now_us()))
     engine.before_fold.append(series.count)
     return series

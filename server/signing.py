@@ -30,14 +30,22 @@ def signing_key(path: Path, name: str) -> Key:
     """Read the key of a log, or make it and keep it there (mode 0600).
 
     Raises:
-        CheckpointRefused: what stands there is no key, or the key of another log.
+        CheckpointRefused: what stands there is no key, or the key of another log; or none can be
+            written there.
 
     """
-    if not path.exists():
-        signer = Signer(name, ids.signing_seed())
-        put(OsDisk(), path, [signer.text.encode() + b"\n"], private=True)
-        return Key(signer, path, made=True)
-    signer = parse_signer(path.read_text(encoding="utf-8"))
+    try:
+        if not path.exists():
+            signer = Signer(name, ids.signing_seed())
+            put(OsDisk(), path, [signer.text.encode() + b"\n"], private=True)
+            return Key(signer, path, made=True)
+        text = path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as reason:
+        raise CheckpointRefused(f"the key {path} cannot be read or made: {reason}") from reason
+    try:
+        signer = parse_signer(text)
+    except CheckpointRefused as reason:
+        raise CheckpointRefused(f"{path}: {reason}") from reason
     if signer.verifier.name != name:
         raise CheckpointRefused(f"{path} is the key of {signer.verifier.name}, not of {name}")
     return Key(signer, path, made=False)

@@ -1,7 +1,8 @@
 """Makes a snapshot: the one before and the segments sealed since become the next.
 
 Meant for a process of its own beside the server, which never pauses for it. Nothing is locked but
-the snapshots, and nothing else is written. When to make one is ``server.snapshotter``'s.
+the snapshots, and nothing else is written. What it folds it counts as well: each snapshot has its
+figures over time beside it. When to make one is ``server.snapshotter``'s.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,8 +21,10 @@ from projections.events import decode
 from projections.fold import refold
 from projections.snapshot import dump, load
 from projections.state import State
+from server import figures
 from server.clock import monotonic_us
 from server.ids import process_name
+from server.series import Series, going_on
 from spoolog import restore
 
 Progress = Callable[[int, int], None]
@@ -69,7 +72,7 @@ def make(
     store = SnapshotStore(data_dir, reader.identity.cluster, disk)
     with keeping(disk, Home(data_dir), process_name()):
         segments = _durable_segments(reader, disk)
-        return _brought_up(reader, segments, store, now_us, writer, keep, progress)
+        return _brought_up(disk, reader, segments, store, now_us, writer, keep, progress)
 
 
 def keep(data_dir: Path, state: State, *, now_us: int, writer: str) -> Snapshot:
@@ -106,6 +109,7 @@ def _durable_segments(reader: Reader, disk: Disk) -> list[SegmentInfo]:
 
 
 def _brought_up(  # noqa: PLR0917 - one step of `make`
+    disk: Disk,
     reader: Reader,
     segments: list[SegmentInfo],
     store: SnapshotStore,
@@ -123,11 +127,16 @@ def _brought_up(  # noqa: PLR0917 - one step of `make`
     del restored
     folded = target - state.position
     if snapshot is None or folded:
-        _fold(reader, state, target, progress)
+        home = Home(reader.data_dir)
+        kept = figures.read(disk, home, snapshot, passed_over.append)
+        series = going_on(state, kept, now_us)
+        _fold(reader, state, target, series, progress)
         chain = state_between(segments, state.position)
         head = _head(reader.identity.cluster, chain, state, now_us, writer)
+        # First, so that no start finds the snapshot without them.
+        figures.write(disk, home, series.figures, head.position, head.state)
         lines = dump(state.tables)
-        del state  # one at a time: the next is what is read back
+        del state, series, kept  # one at a time: the next is what is read back
         snapshot = store.write(head, lines, partial(_verify, head.digest))
     return Made(
         position=target,
@@ -141,11 +150,15 @@ def _brought_up(  # noqa: PLR0917 - one step of `make`
     )
 
 
-def _fold(reader: Reader, state: State, target: int, progress: Progress | None) -> None:
+def _fold(
+    reader: Reader, state: State, target: int, series: Series, progress: Progress | None
+) -> None:
     walker = reader.walk(state.position)
     while batch := walker.next(target):
         for position, body in batch:
-            refold(state, decode(position, body))
+            record = decode(position, body)
+            series.count_replayed(record)
+            refold(state, record)
         if progress is not None:
             progress(state.position, target)
 

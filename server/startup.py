@@ -12,16 +12,17 @@ from pathlib import Path
 from msgspec import Struct
 
 from eventlog import FileLog, Log, LogFailed, Snapshot, SnapshotStore
+from eventlog.disk import OsDisk
+from eventlog.home import Home
 from projections.decide import access as access_commands
 from projections.decide import system
 from projections.events import decode
 from projections.fold import refold
 from projections.state import State
-from server import access, ids, mount
+from server import access, figures, ids, mount
 from server.clock import WallClock, monotonic_us
 from server.engine import SYSTEM, Engine
-from server.rings import COARSE_SPAN_US
-from server.series import Series
+from server.series import Series, going_on
 from server.settings import VERSION, Settings
 from server.tally import LogMeter
 from spoolog import restore
@@ -34,7 +35,8 @@ class Started(Struct, frozen=True):
 
     `snapshot` is where the replay began. `new_key` is the API key, when it was made at this start.
     `warnings` tell of an unfinished last write that was set aside, and of snapshots passed over.
-    `meter` hears of the log's batches, `series` has counted what was replayed.
+    `meter` hears of the log's batches, `series` has counted what was replayed, on top of what was
+    kept with the snapshot.
     """
 
     engine: Engine
@@ -104,8 +106,10 @@ async def _start(
     )
     state, warnings = restored.state, restored.passed_over
     began_at = state.position
-    # What lies in the snapshot is not counted.
-    series = Series(state, max(state.tables.at, clock() - COARSE_SPAN_US))
+    kept = await asyncio.to_thread(
+        figures.read, OsDisk(), Home(settings.data_dir), restored.snapshot, warnings.append
+    )
+    series = going_on(state, kept, clock())
     await replay(log, state, progress, series)
     replay_us = monotonic_us() - began_us
     clock.start_at(state.tables.at)
@@ -128,14 +132,13 @@ async def replay(
 ) -> None:
     """Fold all that the log holds behind a state into it.
 
-    `progress` hears the position reached and the last one after each batch; `series` counts what
-    is not too old for it.
+    `progress` hears the position reached and the last one after each batch; `series` counts.
     """
     async for batch in log.read(state.position):
         for position, body in batch:
             record = decode(position, body)
-            if series is not None and record.at >= series.since_us:
-                series.count(record)
+            if series is not None:
+                series.count_replayed(record)
             refold(state, record)
         if progress is not None:
             progress(state.position, log.last)

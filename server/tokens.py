@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import jwt
 from msgspec import Struct
 
-from projections.bounds import SECOND_US
+from projections.bounds import KIB, SECOND_US
 from projections.entities import ApiKey
 from projections.state import State
 from server.access import write_private
@@ -26,6 +26,8 @@ REVOKED_MAX: Final = 10_000
 """Tokens that were taken back and have not expired; no more are taken back while there are so many."""
 FIRST_LETTERS: Final = "eyJ"
 """How every token begins, and no API key: it is the start of a JSON object in base64."""
+TOKEN_CHARACTERS_MAX: Final = 16 * KIB
+"""More than any of ours has. What a token says of itself is taken apart before its signature is checked."""
 
 Kind = Literal["access", "refresh"]
 _ALGORITHM: Final = "HS256"
@@ -145,10 +147,12 @@ class Tokens:
             Forged, Stale: it is not.
 
         """
+        if len(token) > TOKEN_CHARACTERS_MAX:
+            raise Forged
         try:
             found = jwt.decode(token, self._key, [_ALGORITHM], options=_OPTIONS)
             claims = Claims(**{name: found[name] for name in _REQUIRED})
-        except jwt.InvalidTokenError as reason:
+        except (jwt.InvalidTokenError, UnicodeEncodeError) as reason:
             raise Forged from reason
         if not self.stands(state, claims) or claims.token_type != kind:
             raise Stale

@@ -39,13 +39,16 @@ from projections.undoing import (
     words,
 )
 from server.engine import Engine
+from server.pace import Pace
 from server.pasts import Reading, pasts
 
 REFUSED_TOLD_MAX: Final = 100
 RECORDS_TOLD_MAX: Final = 100
 _PENDING_BYTES_MAX: Final = 4 * bounds.MIB
 """An undo waits for the disk long before it could overload it."""
-_JOBS_PER_TURN: Final = 50
+_JOB_EFFORT: Final = 20
+_EVENT_EFFORT: Final = 3
+"""Microseconds, about, that it takes to fold what was told of a job, which may be much."""
 _REMOVING: Final = (JobDeleted, QueueDeleted)
 _RETURNED_HINTS: Final = (b'"job.restored"', b'"queue.restored"', b'"queue.created"')
 
@@ -79,6 +82,8 @@ async def undo(engine: Engine, caller: Caller, position: int, *, dry_run: bool) 
     """
     if not caller.unrestricted:
         raise Denied("Taking back needs a key for all queues")
+    if not dry_run and engine.admission is not None:
+        engine.admission(take_back)  # at once, and not after a wait for a disk that lags
     await engine.durable(engine.state.position)
     try:
         record = await _record(engine, caller, position)
@@ -110,6 +115,7 @@ class _Taking:
         self._parts = frozenset(scope.positions)
         self._steps: dict[str, Step] = {}
         self._first = 0
+        self._waiting: list[Refusal] = []
         self._reading = Reading(engine.log)
         self._rehearsal: Judging | None = None
         if dry_run:
@@ -135,11 +141,26 @@ class _Taking:
         for start in range(0, max(len(touched), 1), size):
             jobs = [job async for job in self._jobs(touched[start : start + size])]
             subjects: list[Subject] = [*queues, *jobs] if start == 0 else list(jobs)
-            while subjects:
-                subjects = self._part(subjects)
-                await asyncio.sleep(0)
-                if self._engine.log.pending_bytes > _PENDING_BYTES_MAX:
-                    await self._engine.durable(self._engine.state.position)
+            await self._parts_of(subjects)
+        while waiting := self._waiting:
+            # What they wait for may have gone back since, in a part behind theirs.
+            self._waiting = []
+            await self._parts_of([one.subject for one in waiting])
+            if len(self._waiting) == len(waiting):
+                self._refuse(self._waiting)
+                self._waiting = []
+
+    async def _parts_of(self, subjects: list[Subject]) -> None:
+        while subjects:
+            subjects = self._part(subjects)
+            await asyncio.sleep(0)
+            if self._engine.log.pending_bytes > _PENDING_BYTES_MAX:
+                await self._engine.durable(self._engine.state.position)
+
+    def _refuse(self, refused: list[Refusal]) -> None:
+        undone = self._undone
+        undone.cannot += len(refused)
+        undone.refused.extend(refused[: REFUSED_TOLD_MAX - len(undone.refused)])
 
     async def _jobs(self, touched: list[JobTouched]) -> AsyncIterator[JobUndo]:
         """Give the jobs with what they were before."""
@@ -150,15 +171,13 @@ class _Taking:
             if not job.restored and job.came_back(returned) is None
         }
         found = await pasts(self._engine.log, self._reading, wanted)
-        for start in range(0, len(touched), _JOBS_PER_TURN):
-            part = touched[start : start + _JOBS_PER_TURN]
-            told = {job.job_id: found.told[job.job_id] for job in part if job.job_id in found.told}
-            befores = jobs_of_before(told)
-            for job in part:
-                unknown = job.came_back(returned) or found.unknown.get(job.job_id)
-                before = befores.get(job.job_id)
-                yield JobUndo(job.job_id, job.position, job.removed, before, job.place, unknown)
-            await asyncio.sleep(0)
+        pace = Pace()
+        for job in touched:
+            told = found.told.get(job.job_id, [])
+            before = jobs_of_before({job.job_id: told}).get(job.job_id)
+            unknown = job.came_back(returned) or found.unknown.get(job.job_id)
+            yield JobUndo(job.job_id, job.position, job.removed, before, job.place, unknown)
+            await pace.spend(_JOB_EFFORT + _EVENT_EFFORT * len(told))
 
     def _part(self, subjects: Sequence[Subject]) -> list[Subject]:
         """Take back a record's worth of them; give what is left."""
@@ -171,10 +190,9 @@ class _Taking:
             before = subject.before
             if isinstance(before, Job) and before.position in self._parts:
                 self._steps[before.id] = Step(before.position, position)
-        undone = self._undone
-        undone.undone += len(taken.done)
-        undone.cannot += len(taken.refused)
-        undone.refused.extend(taken.refused[: REFUSED_TOLD_MAX - len(undone.refused)])
+        self._undone.undone += len(taken.done)
+        self._refuse(taken.refused)
+        self._waiting += taken.waiting
         return taken.left
 
     def _record(self, subjects: Sequence[Subject]) -> tuple[TakenBack, int]:

@@ -110,11 +110,20 @@ def difference(
         LogExpired: the records that lead there have expired.
 
     """
+    if _behind(start, end):  # also where both lie behind all records
+        raise Backwards
     state = fold_at(reader, start, progress).state
     if state.position and not end.includes(state.position, state.tables.at):
         raise Backwards
     records = onward(reader, state.position, end)
     return compare(state, records, queue=queue, limit=limit, progress=progress)
+
+
+def _behind(start: Point, end: Point) -> bool:
+    """Whether the start is named as a later position, or a later moment, than the end."""
+    if start.position is not None and end.position is not None:
+        return start.position > end.position
+    return start.at_us is not None and end.at_us is not None and start.at_us > end.at_us
 
 
 def compare(

@@ -5,6 +5,7 @@ Filters work on events; what they cost is kept low by looking at the bytes befor
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from msgspec import Struct, json
 
@@ -12,6 +13,9 @@ from eventlog import Line, Sieve
 from projections.events import Event, JobCreated, JobRestored, Record, WorkerRegistered, decode
 from projections.feed import Fact, event_type
 from spoolog.point import Point
+
+_NOWHERE: Final = b"\xff"
+"""In no record: those are UTF-8. An argument of a command may hold what is not."""
 
 
 class Wanted(Struct, frozen=True):
@@ -85,7 +89,10 @@ def select(lines: Iterable[Line], wanted: Wanted) -> Iterator[Shown]:
 
 
 def _inside(text: str) -> bytes:
-    return json.encode(text)
+    try:
+        return json.encode(text)
+    except UnicodeEncodeError:
+        return _NOWHERE
 
 
 def _in_range(line: Line, record: Record, wanted: Wanted) -> bool:

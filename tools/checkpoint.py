@@ -108,7 +108,10 @@ def make_checkpoint(
     if before is not None:
         _refuse_other_past(tree, before, found)
     key = signing_key(key_file or data_dir / SIGNING_KEY_FILE, origin)
-    tree.keep()
+    try:
+        tree.keep()
+    except OSError as failed:
+        raise output.Problem(f"nothing was signed: the hashes were not kept: {failed}") from failed
     return key.signer.sign(found), key
 
 

@@ -40,7 +40,8 @@ def unbase64(text: str) -> bytes:
 
 def count(text: str) -> int:
     """Read a number without sign or leading zero."""
-    must(text.isascii() and text.isdigit() and str(int(text)) == text, "bad number")
+    must(text.isascii() and text.isdigit() and len(text) < 20, "bad number")  # noqa: PLR2004
+    must(str(int(text)) == text, "bad number")
     return int(text)
 
 
@@ -56,6 +57,7 @@ def open_checkpoint(text: str, vkey: str) -> tuple[str, int, bytes]:
     must(key_bytes[:1] == b"\x01" and len(key_bytes) == 33, "not an Ed25519 key")  # noqa: PLR2004
     told = hashlib.sha256(name.encode() + b"\n" + key_bytes).digest()[:4]
     must(told.hex() == key_id, "the key is not as it was written")
+    must(not any(char < " " and char != "\n" for char in text), "control characters")
     body, _, signatures = text.rpartition("\n\n")
     signed = f"{body}\n".encode()
     right = False
@@ -63,8 +65,10 @@ def open_checkpoint(text: str, vkey: str) -> tuple[str, int, bytes]:
     for line in signatures[:-1].split("\n"):
         dash, _, rest = line.partition(" ")
         signer, _, value = rest.partition(" ")
-        must(dash == DASH, "bad signature line")
+        must(dash == DASH and signer and "+" not in signer, "bad signature line")
+        must(not any(char.isspace() for char in signer), "bad signature line")
         data = unbase64(value)
+        must(len(data) > 4, "bad signature line")  # noqa: PLR2004
         if signer == name and data[:4] == told:
             try:
                 Ed25519PublicKey.from_public_bytes(key_bytes[1:]).verify(data[4:], signed)
@@ -72,9 +76,12 @@ def open_checkpoint(text: str, vkey: str) -> tuple[str, int, bytes]:
                 raise NotProven("wrong signature") from wrong
             right = True
     must(right, "not signed with this key")
-    origin, size, root, *_ = [*body.split("\n"), "", ""]
-    must(origin and len(unbase64(root)) == 32, "not a checkpoint")  # noqa: PLR2004
-    return origin, count(size), unbase64(root)
+    lines = body.split("\n")
+    must(len(lines) > 2 and all(lines), "not a checkpoint")  # noqa: PLR2004
+    origin, size, root = lines[0], count(lines[1]), unbase64(lines[2])
+    must(len(root) == 32, "not a checkpoint")  # noqa: PLR2004
+    must(size > 0 or root == hashlib.sha256(b"").digest(), "a root over nothing")
+    return origin, size, root
 
 
 def check_inclusion(lines: list[str], rest: str, vkey: str) -> str:
@@ -147,13 +154,16 @@ def check(text: str, vkey: str) -> str:
     return f"{origin} held {size} records with the root {root.hex()}"
 
 
-def main(vkey: str, *paths: str) -> int:
+def main(vkey: str = "", *paths: str) -> int:
     """Check files; 0 when all hold."""
+    if not paths:  # nothing was proven, and nobody shall read a 0 as if it were
+        sys.stderr.write("usage: offline.py VKEY FILE...\n")
+        return 2
     wrong = 0
     for path in paths:
         try:
             told = check(Path(path).read_bytes().decode(), vkey)
-        except (NotProven, ValueError) as reason:
+        except (NotProven, OSError, ValueError) as reason:
             told, wrong = f"NOT PROVEN: {reason}", 1
         sys.stdout.write(f"{path}: {told}\n")
     return wrong

@@ -13,7 +13,7 @@ from eventlog import Reader
 from eventlog.checkpoint import Note, Verifier, origin_of, parse_note, verify_note
 from eventlog.errors import CheckpointRefused
 from eventlog.proof import Consistency, Inclusion, parse_proof
-from eventlog.tree import leaf_bytes
+from eventlog.tree import Tree, leaf_bytes
 from tools import output
 from tools.checkpoint import (
     alone,
@@ -65,8 +65,8 @@ def inclusion(
     size = note.checkpoint.size
     if position > size:
         raise output.Misuse(f"the checkpoint was made of {size} records; {position} is behind it")
+    tree = _tree(reader, size)
     _, body = next(reader.entries(position - 1))[0]
-    tree, _ = open_tree(reader, size, what="proof")
     hashes = tuple(tree.inclusion(position, size))
     proof = Inclusion(leaf_bytes(position, body), position - 1, hashes, note)
     if not proof.holds:
@@ -91,7 +91,7 @@ def consistency(*, data_dir: Path, old: Path, new: Path, out: Path | None, as_js
     sizes = older.checkpoint.size, newer.checkpoint.size
     if not 0 < sizes[0] <= sizes[1]:
         raise output.Misuse(f"{old} is of {sizes[0]} records, {new} of {sizes[1]}")
-    tree, _ = open_tree(reader, sizes[1], what="proof")
+    tree = _tree(reader, sizes[1])
     proof = Consistency(tuple(tree.consistency(*sizes)), older, newer)
     if not proof.holds:
         raise output.Problem(
@@ -167,6 +167,16 @@ def _signed(note: Note, keys: list[Verifier]) -> dict[str, object]:
 def _new_checkpoint(data_dir: Path, key_file: Path | None) -> Note:
     with alone(data_dir):
         return make_checkpoint(data_dir, None, key_file)[0]
+
+
+def _tree(reader: Reader, size: int) -> Tree:
+    """Open the tree over what a checkpoint was made of, all of which must be there."""
+    tree, known = open_tree(reader, None, what="proof")
+    if size > known:
+        raise output.Problem(
+            f"the log is known to reach to record {known}, the checkpoint was made of {size}{_OTHER}"
+        )
+    return tree
 
 
 def _refuse_other_log(reader: Reader, note: Note) -> None:

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import ValidationError, convert, structs
+from msgspec import Struct, ValidationError, convert, structs
 
 from eventlog import Reader
 from projections.bounds import SECOND_US
@@ -30,6 +30,18 @@ MODEL: Final = (
 _RECORDS_PER_PROGRESS: Final = 1_000
 
 
+class Read(Struct, frozen=True):
+    """What was read: from the first position to the last, so many events.
+
+    `came_back` jobs were brought back by an undo after they had been judged.
+    """
+
+    first: int
+    last: int
+    events: int
+    came_back: int
+
+
 def tell(
     data_dir: Path,
     asked: str,
@@ -48,11 +60,11 @@ def tell(
     """
     change = change_of(asked)
     report = Report(limit)
-    ends = _compare(Reader(data_dir), report, start, until, change=change, queue=queue)
+    read = _compare(Reader(data_dir), report, start, until, change=change, queue=queue)
     if as_json:
-        output.say_json(document(change, queue, report, ends))
+        output.say_json(document(change, queue, report, read))
     else:
-        _show(change, queue, report, ends)
+        _show(change, queue, report, read)
     output.note(MODEL)
 
 
@@ -83,8 +95,8 @@ def _compare(
     *,
     change: Change,
     queue: str | None,
-) -> tuple[int, int, int]:
-    """Fill in the report; give the first and last position and the number of events between."""
+) -> Read:
+    """Fill in the report; give what was read for it."""
     begin = Point(position=reader.first - 1) if start is None else start.just_before()
     state = fold_at(reader, begin).state
     comparison = Comparison(change, queue, state)
@@ -101,20 +113,18 @@ def _compare(
                 advance(last, total)
         for one in comparison.rest():
             report.add(one)
-    return first + 1, last, events
+    return Read(first + 1, last, events, len(comparison.came_back))
 
 
-def document(
-    change: Change, queue: str | None, report: Report, ends: tuple[int, int, int]
-) -> dict[str, Any]:
+def document(change: Change, queue: str | None, report: Report, read: Read) -> dict[str, Any]:
     """Give the whole as one document."""
-    first, last, events = ends
     return {
         "what_if": _asked(change),
         "queue": queue,
-        "from": first,
-        "to": last,
-        "events": events,
+        "from": read.first,
+        "to": read.last,
+        "events": read.events,
+        "came_back": read.came_back,
         "model": MODEL,
         "total": _sum(report.total),
         "queues": [{"queue_name": name} | _sum(one) for name, one in sorted(report.queues.items())],
@@ -168,20 +178,20 @@ def _fate(fate: Fate) -> dict[str, Any]:
     }
 
 
-def _show(change: Change, queue: str | None, report: Report, ends: tuple[int, int, int]) -> None:
-    first, last, events = ends
+def _show(change: Change, queue: str | None, report: Report, read: Read) -> None:
     total = report.total
     rules = ", ".join(f"{name}={value}" for name, value in _asked(change).items())
     output.facts(
-        f"What if {rules}" + (f" in {queue}" if queue is not None else ""),
+        f"What if {rules}" + (f" in {output.printable(queue)}" if queue is not None else ""),
         [
-            ("records", f"{first:,} to {last:,}"),
-            ("events", events),
+            ("records", f"{read.first:,} to {read.last:,}"),
+            ("events", read.events),
             ("jobs created there", total.jobs),
             ("with another outcome", sum(total.moves.values())),
             ("with another outcome, time or number of attempts", total.differing),
             ("actions that would have found nothing to do", total.refused),
-            ("jobs left as recorded, not understood", total.left_out),
+            ("jobs left as recorded, since an undo changed them", total.left_out),
+            ("jobs that an undo brought back, told as they had ended", read.came_back),
         ],
     )
     names = [outcome.value for outcome in Outcome]

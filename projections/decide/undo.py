@@ -71,10 +71,14 @@ class Refusal(Struct, frozen=True):
 
 
 class TakenBack(Struct, frozen=True):
-    """What went back, what did not, and what is `left` for another record."""
+    """What went back, what did not, and what is `left` for another record.
+
+    Those that are `waiting` depend on a subject that was not among these, or that stays itself.
+    """
 
     done: list[Subject]
     refused: list[Refusal]
+    waiting: list[Refusal]
     left: list[Subject]
 
 
@@ -117,6 +121,7 @@ class Judging:
         self._steps = steps
         self._alive: set[str] = set()
         self._ended: set[str] = set()
+        self._stepped: dict[str, Job] = {}
         self._keys: set[str] = set()
         self._queues: set[str] = set()
         self._leaving: Counter[str] = Counter()
@@ -124,7 +129,7 @@ class Judging:
 
     def judge(self, subjects: Sequence[Subject], *, one_record: bool = False) -> TakenBack:
         """Collect the events that take these back; `one_record` stops when it is large enough."""
-        taken = TakenBack([], [], list(subjects))
+        taken = TakenBack([], [], [], list(subjects))
         size = 0
         while taken.left:
             later: list[Refusal] = []
@@ -145,20 +150,20 @@ class Judging:
                     or len(self.events) >= bounds.UNDONE_PER_RECORD_MAX
                 ):
                     left = [one.subject for one in later] + taken.left[index + 1 :]
-                    return TakenBack(taken.done, taken.refused, left)
+                    return TakenBack(taken.done, taken.refused, [], left)
             if len(later) == len(taken.left):
-                taken.refused.extend(later)
+                taken.waiting.extend(later)
                 break
             # Backwards, so that a chain of jobs does not take a round for each.
             taken.left[:] = [one.subject for one in reversed(later)]
-        return TakenBack(taken.done, taken.refused, [])
+        return TakenBack(taken.done, taken.refused, taken.waiting, [])
 
     def _event(self, subject: Subject) -> Event:
         if subject.unknown is not None:
             raise _Stays(subject.unknown)
         if isinstance(subject, QueueUndo):
             return self._queue(subject)
-        job = self._state.job(self._org, subject.job_id)
+        job = self._job(subject)
         self._check_untouched(subject, job)
         before = subject.before
         if before is None:
@@ -168,6 +173,13 @@ class Judging:
         if job is not None and job.status not in TERMINAL and before.status in TERMINAL:
             self._end(job)
         return self._back(subject, before, job)
+
+    def _job(self, subject: JobUndo) -> Job | None:
+        """Give the job as it is now; in a rehearsal, as the step before would have left it."""
+        step = self._steps.get(subject.job_id)
+        if step is not None and step.position is None and step.left_at == subject.left_at:
+            return self._stepped[subject.job_id]
+        return self._state.job(self._org, subject.job_id)
 
     def _check_untouched(self, subject: JobUndo, job: Job | None) -> None:
         step = self._steps.get(subject.job_id)
@@ -212,6 +224,7 @@ class Judging:
                 self._waiting_for[before.parent].add(before.id)
         if before.status not in TERMINAL:
             self._alive.add(before.id)
+        self._stepped[before.id] = before
         if subject.removed:
             if before.idempotency_key is not None:
                 self._keys.add(before.idempotency_key)

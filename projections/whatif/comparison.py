@@ -9,7 +9,18 @@ from collections.abc import Iterator
 
 from msgspec import Struct, field
 
-from projections.events import JobCreated, JobEvent, QueueConfigured, Record
+from projections.entities import Queue
+from projections.events import (
+    JobCreated,
+    JobEvent,
+    JobRestored,
+    JobReverted,
+    QueueConfigured,
+    QueueDeleted,
+    QueueFacts,
+    QueueRestored,
+    Record,
+)
 from projections.lifecycle import TERMINAL
 from projections.state import State
 from projections.whatif import UNCHANGED, Change, Fate
@@ -21,7 +32,7 @@ from projections.whatif.rerun import Rerun
 class Judged(Struct, frozen=True):
     """One job: what it came to, and would have. `refused` things done to it would have been none.
 
-    An `odd` life holds events that are not understood here; it is left as recorded.
+    An `odd` life, or one it hangs together with, was changed by an undo; it is left as recorded.
     """
 
     job: str
@@ -48,6 +59,9 @@ class Comparison:
     attempts are not known.
     """
 
+    came_back: set[str]
+    """jobs that an undo brought back when they had been judged: told as they had ended before"""
+
     def __init__(
         self, change: Change, queue: str | None = None, start: State | None = None
     ) -> None:
@@ -55,15 +69,12 @@ class Comparison:
         self._queue = queue
         self._families: dict[str, _Family] = {}
         self._at = 0
+        self._start = State() if start is None else start
+        self.came_back = set()
         self._own: dict[tuple[str, str], list[tuple[int, Change]]] = {}
-        for queues in () if start is None else start.tables.queues.values():
+        for queues in self._start.tables.queues.values():
             for one in queues.values():
-                own = Change(
-                    retry_base_secs=one.retry_base_secs,
-                    retry_cap_secs=one.retry_cap_secs,
-                    retry_jitter=one.retry_jitter,
-                )
-                self._own[one.org, one.name] = [(0, own)]
+                self._own[one.org, one.name] = [(0, _backoff_of(one))]
 
     def take(self, record: Record) -> Iterator[Judged]:
         """Take in a record, and give the jobs that can be judged since."""
@@ -74,13 +85,14 @@ class Comparison:
                 self._begin(event, record.at, rank_of(record, index))
             elif isinstance(event, JobEvent):
                 family = self._families.get(event.job)
+                self._note_return(event, family)
                 if family is not None:
                     life = family.lives[event.job]
                     was_over = life.over
                     told(life, event, record, index)
-                    family.living -= life.over and not was_over
+                    family.living += was_over - life.over
                     ended.append(family)
-            elif isinstance(event, QueueConfigured):
+            elif isinstance(event, QueueConfigured | QueueRestored | QueueDeleted):
                 self._configure(event, record.at)
         for family in ended:
             if not family.living:
@@ -103,12 +115,26 @@ class Comparison:
         family.living += 1
         self._families[event.job] = family
 
-    def _configure(self, event: QueueConfigured, at: int) -> None:
-        own = Change(
-            retry_base_secs=event.retry_base_secs,
-            retry_cap_secs=event.retry_cap_secs,
-            retry_jitter=event.retry_jitter,
-        )
+    def _note_return(self, event: JobEvent, family: _Family | None) -> None:
+        """Remember a job that lives again after it was judged; what it does then is not told."""
+        if family is not None:
+            judged = event.job in family.judged and family.lives[event.job].over
+            known = judged and isinstance(event, JobRestored | JobReverted)
+        elif isinstance(event, JobRestored):
+            known = event.created_at > self._start.tables.at
+        else:
+            known = isinstance(event, JobReverted) and event.job not in self._start.tables.jobs
+        if known:
+            self.came_back.add(event.job)
+
+    def _configure(self, event: QueueConfigured | QueueRestored | QueueDeleted, at: int) -> None:
+        match event:
+            case QueueRestored():
+                own = _backoff_of(event.facts)
+            case QueueDeleted():
+                own = UNCHANGED
+            case _:
+                own = _backoff_of(event)
         self._own.setdefault((event.org, event.queue), [(0, UNCHANGED)]).append((at, own))
 
     def _own_at(self, org: str, queue: str, at: int) -> Change:
@@ -172,3 +198,12 @@ class Comparison:
             del self._families[job_id]
             del lives[job_id]
         family.judged = set(lives)
+
+
+def _backoff_of(queue: Queue | QueueConfigured | QueueFacts) -> Change:
+    """Give the waits that a queue has of its own."""
+    return Change(
+        retry_base_secs=queue.retry_base_secs,
+        retry_cap_secs=queue.retry_cap_secs,
+        retry_jitter=queue.retry_jitter,
+    )

@@ -59,7 +59,7 @@ class Attempt(Struct, gc=False):
 
 
 class Life(Struct):
-    """One job. `linked` when its parent's life is known too; `odd` when something is not understood.
+    """One job. `linked` when its parent's life is known too; `odd` when an undo changed it.
 
     The fields from `status` on say how it stands as the events go by.
     """

@@ -13,6 +13,7 @@ from projections import events
 from projections.decide.dependants import PARENT_DELETED, PARENT_FAILED
 from projections.events import Event, JobCreated, Record
 from projections.lifecycle import TERMINAL, WAITING, Status
+from projections.specs import Verb
 from projections.whatif.life import Attempt, How, Life, Told, rank_of
 
 _NULL: Final = Raw(b"null")
@@ -32,11 +33,7 @@ def begun(event: JobCreated, at: int, rank: int) -> Life:
 
 def told(life: Life, event: Event, record: Record, index: int) -> None:
     """Take in one event of the job."""
-    handler = _HANDLERS.get(type(event))
-    if handler is None:
-        life.odd = True
-    elif not life.odd:
-        handler(life, event, record, rank_of(record, index))
+    _HANDLERS[type(event)](life, event, record, rank_of(record, index))
 
 
 def _on_due(life: Life, event: events.JobDue, record: Record, rank: int) -> None:
@@ -142,7 +139,9 @@ def _on_retried(life: Life, event: events.JobRetried, record: Record, rank: int)
 
 
 def _on_deleted(life: Life, event: events.JobDeleted, record: Record, rank: int) -> None:
-    purged = any(isinstance(one, events.BulkApplied) for one in record.events)
+    purged = any(
+        isinstance(one, events.BulkApplied) and one.verb == Verb.PURGE for one in record.events
+    )
     life.inputs.append((record.at, rank, Told.PURGE if purged else Told.DELETE))
     if life.status not in TERMINAL:
         _stop_waiting(life, record)
@@ -153,6 +152,21 @@ def _on_deleted(life: Life, event: events.JobDeleted, record: Record, rank: int)
 def _on_retired(life: Life, event: events.JobRetired, record: Record, rank: int) -> None:
     life.inputs.append((record.at, rank, Told.RETIRE))
     life.deleted = True
+
+
+def _on_undone(
+    life: Life, event: events.JobRestored | events.JobReverted, record: Record, rank: int
+) -> None:
+    """Follow what an undo made of it. Under other rules there might have been nothing to undo."""
+    life.odd = True
+    life.deleted = False
+    life.status = event.status
+    life.retries = event.retry_count
+    life.blocked = event.blocked
+    life.due_at = event.due_at
+    life.ended_at = event.completed_at
+    waits = event.status in WAITING and event.due_at is None and not event.blocked
+    life.ready_at = record.at if waits else None
 
 
 def _on_nothing(life: Life, event: Event, record: Record, rank: int) -> None:
@@ -208,6 +222,8 @@ _HANDLERS: Final[Mapping[type, Callable[[Life, Any, Record, int], None]]] = {
     events.JobRetried: _on_retried,
     events.JobDeleted: _on_deleted,
     events.JobRetired: _on_retired,
+    events.JobRestored: _on_undone,
+    events.JobReverted: _on_undone,
     events.JobPriorityChanged: _on_nothing,
     events.JobSettlementRefused: _on_nothing,
 }

@@ -40,8 +40,8 @@ class Side:
 class Sum(Struct):
     """What the jobs of a queue, or of all, come to. `moves` counts outcomes that differ.
 
-    `refused` things done to jobs would have found nothing to do; `left_out` jobs hold events that
-    are not understood, and are counted as recorded.
+    `refused` things done to jobs would have found nothing to do; `left_out` jobs hang together with
+    one that an undo changed, and are counted as recorded.
     """
 
     jobs: int = 0

@@ -52,6 +52,7 @@ async def timings(call: Call) -> Answer:
         window_secs=TIMED_SPAN_US // bounds.SECOND_US,
         wait_ms=views.quantiles(ring.waited, since_us),
         run_ms=views.quantiles(ring.ran, since_us),
+        figures_since=to_text(max(ring.since_us, since_us)),
     )
     return await reply(call, view)
 

@@ -100,11 +100,11 @@ async def _stream(
     response.content_type = STREAM
     await response.prepare(call.request)
     try:
-        await taken(response.write(_PING))  # the head goes out with the first bytes
+        await taken(call, response.write(_PING))  # the head goes out with the first bytes
         async with aclosing(_limited(chunks, limit)) as coming:
             async for chunk in coming:
-                await taken(response.write(b"".join(chunk)))
-        await taken(response.write_eof())
+                await taken(call, response.write(b"".join(chunk)))
+        await taken(call, response.write_eof())
     except (TimeoutError, ConnectionError):
         abort(call)
     except (LogError, Undecodable) as raised:

@@ -20,6 +20,7 @@ from server.http.caller import still_admitted
 from server.http.streams import abort
 from server.live import Listener
 from server.missed import Missed
+from server.pace import Pace
 
 NEAR_RECORDS: Final = 1_000
 """so few behind the end of the log, a client is handed what happens while it is told the rest"""
@@ -73,7 +74,7 @@ class Client:
             return missed or None
         if not self.listener.is_caught_up:
             return None
-        return max(self.call.service.live.reached, missed)
+        return max(self.call.service.live.reached, self.listener.handed, missed)
 
     async def told(self, beat_secs: float) -> AsyncGenerator[Told, None]:
         """Give what is to be told, and a beat at once and then every `beat_secs`.
@@ -117,7 +118,8 @@ class Client:
             return
         if mark.after < log.first - 1:
             raise LogExpired(log.first)
-        self._missed = missed = Missed(log, engine.state, wanted, mark)
+        pace = Pace(self.call.service.reading_turn)
+        self._missed = missed = Missed(log, engine.state, wanted, mark, pace)
         while log.durable_position - missed.reached > NEAR_RECORDS:
             async with aclosing(missed.upto(log.durable_position)) as batches:
                 async for batch in batches:

@@ -23,6 +23,7 @@ from server.http.call import Call
 from server.http.caller import still_admitted
 from server.http.params import Query
 from server.http.streams import abort, taken
+from server.pace import Pace, reading_effort
 
 RECORDS: Final = Query(RecordsQuery)
 LINES: Final = "application/x-ndjson"
@@ -57,18 +58,20 @@ async def records(call: Call) -> web.StreamResponse:
         if _wants_batch(call.request):
             raise BadRequest("A batch of CloudEvents has an end; it cannot be followed")
         return await _stream(call, view, after, limit)
-    found = await page(log, view, after, limit or bounds.PAGE_RECORDS_DEFAULT)
-    return await _page(call, found)
+    pace = Pace(call.service.reading_turn)
+    found = await page(log, view, after, limit or bounds.PAGE_RECORDS_DEFAULT, pace)
+    return await _page(call, found, pace)
 
 
-async def _page(call: Call, found: Page) -> Answer:
+async def _page(call: Call, found: Page, pace: Pace) -> Answer:
     log = call.engine.log
-    if _wants_batch(call.request):
-        kind, cluster = BATCH, log.stat().cluster
-        facts = (fact for told in found.told for fact in told.facts)
-        body = b"[%b]" % b",".join(feed.cloud_event(cluster, fact) for fact in facts)
-    else:
-        kind, body = LINES, _lines(found.told)
+    kind = BATCH if _wants_batch(call.request) else LINES
+    cluster = log.stat().cluster
+    parts = []
+    for told in found.told:
+        parts.append(_lines([told]) if kind is LINES else _events(cluster, told))
+        await pace.spend(reading_effort(parts[-1]))
+    body = b"[%b]" % b",".join(parts) if kind is BATCH else b"".join(parts)
     has_more = found.reached < log.durable_position
     further = {"X-Has-More": "true" if has_more else "false", NEXT_AFTER: str(found.reached)}
     answer = Answer(call, 200, body, further, content_type=kind)
@@ -84,8 +87,8 @@ async def _stream(call: Call, view: View, after: int, limit: int | None) -> web.
     try:
         async with aclosing(_chunks(call, view, after, limit)) as chunks:
             async for chunk in chunks:
-                await taken(response.write(chunk))
-        await taken(response.write_eof())
+                await taken(call, response.write(chunk))
+        await taken(call, response.write_eof())
     except (TimeoutError, ConnectionError):
         abort(call)
     except (LogError, Undecodable) as raised:
@@ -100,7 +103,9 @@ async def _chunks(
     call: Call, view: View, after: int, limit: int | None
 ) -> AsyncGenerator[bytes, None]:
     engine = call.engine
-    async with aclosing(follow(engine.log, view, after, call.service.leaving, IDLE_SECS)) as pages:
+    leaving, pace = call.service.leaving, Pace(call.service.reading_turn)
+    coming = follow(engine.log, view, after, leaving, idle_secs=IDLE_SECS, pace=pace)
+    async with aclosing(coming) as pages:
         async for found in pages:
             if not still_admitted(call):
                 return
@@ -116,6 +121,10 @@ async def _chunks(
 
 def _lines(told: list[Told]) -> bytes:
     return b"".join(feed.record_line(one.record, one.facts) + b"\n" for one in told)
+
+
+def _events(cluster: str, told: Told) -> bytes:
+    return b",".join(feed.cloud_event(cluster, fact) for fact in told.facts)
 
 
 def _wants_batch(request: web.Request) -> bool:

@@ -99,10 +99,14 @@ class Service:
         self.draining = False
         self.leaving = asyncio.Event()
         """set when streams must end, for the server is on its way out"""
+        self.sending: set[asyncio.Transport | None] = set()
+        """connections of answers that go on, while what was sent is being taken"""
         self.started_us = monotonic_us()
         self.digest_turn = asyncio.Lock()
         self.undo_turn = asyncio.Lock()
         """one at a time: each looks first for what was restored before it"""
+        self.reading_turn = asyncio.Lock()
+        """of those who read the log from far back, by slices"""
         self.background: list[asyncio.Task[None]] = []
 
     def _publish(self) -> None:

@@ -95,12 +95,12 @@ async def _serve(ws: web.WebSocketResponse, client: Client) -> None:
             async for one in told:
                 match one:
                     case None:
-                        await taken(ws.send_str(_ping(client)))
+                        await taken(client.call, ws.send_str(_ping(client)))
                     case str():
-                        await taken(ws.send_str(_error(call, one)))
+                        await taken(call, ws.send_str(_error(call, one)))
                     case _:
                         for frame in one:
-                            await taken(ws.send_str(frame.message))
+                            await taken(call, ws.send_str(frame.message))
         await ws.close(code=_reason(call))
     finally:
         client.leave()
@@ -124,15 +124,15 @@ async def _obey(ws: web.WebSocketResponse, client: Client, text: str) -> None:
     try:
         command = _decode(text)
     except (DecodeError, UnicodeEncodeError, RecursionError):
-        await taken(ws.send_str(_error(client.call, "This is no command")))
+        await taken(client.call, ws.send_str(_error(client.call, "This is no command")))
         return
     match command.cmd.lower():
         case "ping":
-            await taken(ws.send_str(_ping(client)))
+            await taken(client.call, ws.send_str(_ping(client)))
         case "subscribe":
             if not _subscribe(client, command):
                 told = f"A socket has at most {SUBSCRIPTIONS_MAX} subscriptions"
-                await taken(ws.send_str(_error(client.call, told)))
+                await taken(client.call, ws.send_str(_error(client.call, told)))
         case "unsubscribe":
             _change(client, _either(client) - {_pair(command)})
         case _:

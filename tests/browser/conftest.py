@@ -88,7 +88,7 @@ class Visit(Struct, frozen=True):
 
 def settled(page: Page) -> None:
     """Wait until a screen shows what it has loaded."""
-    expect(page.locator("#screen")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#screen[aria-busy=false] > *")).not_to_have_count(0)
 
 
 @pytest.fixture(scope="session")

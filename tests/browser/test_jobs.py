@@ -8,11 +8,16 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import LOOKS, Check, Shot, Visit, settled
+from tests.browser.guard import Guard
 from tests.browser.hands import Hands
 
 HOSTILE: Final = '<img src=x onerror="window.hacked=1">'
 TRACE: Final = f"SMTP 451 from 10.0.0.7: try later\n  at {HOSTILE}"
 FILTER: Final = "Filter"
+NO_POLLING: Final = """
+const real = window.setTimeout;
+window.setTimeout = (work, ms, ...rest) => ms >= 1000 ? 0 : real(work, ms, ...rest);
+"""
 
 
 @pytest.fixture(scope="module")
@@ -266,13 +271,28 @@ def test_from_enqueueing_to_the_end_without_a_reload(visit: Visit, hands: Hands)
 
 def test_a_change_is_seen_at_once_by_the_stream(visit: Visit, hands: Hands) -> None:
     job_id = hands.create("stream")
-    page = visit(f"jobs/{job_id}")
+    page = visit.open("desktop-light")
+    page.add_init_script(NO_POLLING)
+    page.goto(visit.served.link)
+    settled(page)
+    page.evaluate(f"location.hash = '#/jobs/{job_id}'")
     expect(page.locator("#live")).to_have_text("live")
-    page.clock.install()  # from here on nothing is polled
     (job,) = hands.claim("stream")
     expect(page.locator("#screen .badge").first).to_have_text("processing")
     hands.fail(job, "again later")
     expect(page.locator("#failure")).to_contain_text("again later")
+
+
+def test_without_a_stream_it_is_polled(visit: Visit, hands: Hands, guards: list[Guard]) -> None:
+    job_id = hands.create("polled")
+    page = visit("jobs")
+    guards[0].allow("/events/jobs/")
+    page.route("**/events/jobs/**", lambda route: route.abort())
+    page.evaluate(f"location.hash = '#/jobs/{job_id}'")
+    expect(page.locator("#live")).to_have_text("every 2 s")
+    (job,) = hands.claim("polled")
+    hands.complete(job)
+    expect(page.locator("#screen .badge").first).to_have_text("completed")
 
 
 def test_one_job_is_changed_and_sent_back(visit: Visit, hands: Hands) -> None:
@@ -294,6 +314,21 @@ def test_one_job_is_changed_and_sent_back(visit: Visit, hands: Hands) -> None:
     page.get_by_role("button", name="Retry").click()
     expect(page.locator("#timeline")).to_contain_text("retried")
     assert hands.ask("GET", f"/jobs/{dead}")["status"] == "pending"
+
+
+def test_what_someone_did_is_taken_back(visit: Visit, hands: Hands) -> None:
+    ids = hands.create_many("undone", 3)
+    hands.ask("POST", "/jobs/actions", {"action": "cancel", "filter": {"queue_name": "undone"}})
+    page = visit(f"jobs/{ids[0]}")
+    events = page.locator("#timeline tbody").get_by_role("row")
+    expect(events).to_have_count(2)
+    created, cancelled = events.all()
+    expect(created.get_by_role("button", name="Take back…")).to_have_count(0)
+    cancelled.get_by_role("button", name="Take back…").click()
+    expect(page.get_by_role("dialog")).to_contain_text("3 jobs")
+    page.get_by_role("button", name="Take back 3").click()
+    expect(page.locator("#timeline")).to_contain_text("taken back to before")
+    assert counted(hands, "undone") == {"pending": 3}
 
 
 def test_requests_are_copied_without_the_key(visit: Visit, hands: Hands, dead: str) -> None:

@@ -64,6 +64,24 @@ JSON: Final[dict[str, list[Any]]] = {
     "[01]": [", or ]", 1, 3],
     '"\t"': ["a value", 1, 1],
 }
+ATTEMPTS: Final[dict[str, str]] = {
+    "created 0, claimed 1, completed 3": "0-1-3 completed",
+    "created 0": "0-?-?",
+    "created 0, due 5, claimed 6": "0-6-?",
+    "created 0, cancelled 2": "0-?-2 cancelled",
+    "created 0, cancelled 2, reverted 3 status=pending": "0-?-2 cancelled, 3-?-?",
+    "created 0, claimed 1, failed 2 retry_at=9, due 9, claimed 10": "0-1-2 failed, 2-10-?",
+    "created 0, claimed 1, failed 2": "0-1-2 failed",
+    "created 0, claimed 1, failed 2, retried 8, claimed 9": "0-1-2 failed, 8-9-?",
+    "created 0, claimed 1, failed 2, retried 8, reverted 9 status=deadletter": "0-1-2 failed",
+    "created 0, claimed 1, lease_expired 2": "0-1-2 lease_expired, 2-?-?",
+    "created 0, claimed 1, lease_expired 2 deadletter=1": "0-1-2 lease_expired",
+    "created 0, claimed 1, cancel_requested 2, reverted 3 status=processing": "0-1-?",
+    "created 0, claimed 1, released 2, claimed 3": "0-1-2 released, 2-3-?",
+    "created 0, priority_changed 1, reverted 2 status=pending": "0-?-?",
+    "claimed 7, completed 8": "7-7-8 completed",
+    "settlement_refused 1": "",
+}
 
 
 def evaluated(page: Page, module: str, expression: str, argument: object) -> Any:
@@ -119,6 +137,27 @@ def test_what_could_come_next(page: Page) -> None:
     assert dict(zip(COMPLETED, found, strict=False)) == COMPLETED | {"status:failed |": found[-2]}
     assert [one.removeprefix("status:failed ") for one in found[-2]] == found[-1]
     assert len(found[-1]) == 9
+
+
+def events(story: str) -> list[dict[str, Any]]:
+    """Read "created 0, failed 2 retry_at=9": kinds, seconds and details."""
+    parts = [one.split(" ") for one in story.split(", ")]
+    return [
+        {
+            "event_type": kind,
+            "created_at": f"2026-01-01T00:00:{int(secs):02d}Z",
+            "details": dict(one.split("=") for one in details),
+        }
+        for kind, secs, *details in parts
+    ]
+
+
+def test_attempts_as_events_tell_of_them(page: Page) -> None:
+    expression = """it.map((events) => m.attemptsOf(events).map(({from, claimed, until, ending}) =>
+        [from, claimed, until].map((at) => at === null ? "?" : at / 1000 % 60).join("-")
+        + (ending ? ` ${ending}` : "")).join(", "))"""
+    found = evaluated(page, "attempts", expression, [events(story) for story in ATTEMPTS])
+    assert dict(zip(ATTEMPTS, found, strict=True)) == ATTEMPTS
 
 
 def test_what_is_wrong_with_json(page: Page) -> None:

@@ -1,10 +1,15 @@
 """Proofs as texts: golden, whole, and refused by two checkers as soon as one byte differs."""
 
+import asyncio
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from eventlog.checkpoint import Note, verify_note
+from eventlog.checkpoint import Checkpoint, Note, parse_note, verify_note
 from eventlog.directory import Home
 from eventlog.errors import CheckpointRefused
 from eventlog.proof import Consistency, Inclusion, parse_proof
@@ -47,13 +52,25 @@ def holds(data: bytes, vkey: str = VKEY) -> bool:
 
 def ours(data: bytes) -> bool:
     try:
-        proof = parse_proof(data.decode())
-        notes = (proof.note,) if isinstance(proof, Inclusion) else (proof.old, proof.new)
+        found = _parsed(data.decode())
+        match found:
+            case Inclusion():
+                notes, right = [found.note], found.holds
+            case Consistency():
+                notes, right = [found.old, found.new], found.holds
+            case _:
+                notes, right = [found], True
         for note in notes:
             verify_note(note, [SIGNER.verifier])
     except (CheckpointRefused, UnicodeDecodeError):
         return False
-    return proof.holds
+    return right
+
+
+def _parsed(text: str) -> Note | Inclusion | Consistency:
+    with suppress(CheckpointRefused):
+        return parse_note(text)
+    return parse_proof(text)
 
 
 async def test_golden_texts() -> None:
@@ -93,6 +110,108 @@ async def test_every_changed_byte_is_refused() -> None:
                 assert not holds(flipped), (at, bit)
             assert not holds(text[:at])
             assert not holds(text[:at] + text[at + 1 :])
+
+
+PIECES = st.sampled_from(
+    [
+        "\n",
+        "\n\n",
+        "\r",
+        " ",
+        "\t",
+        "+",
+        "=",
+        "0",
+        "\0",
+        "\x7f",
+        "\u2028",
+        "\ufeff",
+        "extra ",
+        "index 0\n",
+        "old 1\n",
+        "\u2014 x QUFBQUE=\n",
+        "\u2014 x QUFBQQ==\n",
+        "\u2014 x AAAA\n",
+        "\u2014 x y QUFBQUE=\n",
+        "\u2014 a+b QUFBQUE=\n",
+        "\u2014 \x01 QUFBQUE=\n",
+        "\u2014 \xa0 QUFBQUE=\n",
+        "\u2014  QUFBQUE=\n",
+        "c2sp.org/tlog-proof@v1\n",
+    ]
+)
+PLACES = st.sampled_from(["end", "blank line", "line", "anywhere"])
+TEXTS: list[str] = []
+
+
+async def _texts() -> list[str]:
+    disk = await a_log()
+    notes = [checkpoint(disk, HOME, size) for size in (1, 7, 8, LAST)]
+    return [
+        *(note.whole for note in notes),
+        *(inclusion(disk, 1, note) for note in notes),
+        *(consistency(disk, notes[0], note) for note in notes),
+        consistency(disk, notes[1], notes[3]),
+    ]
+
+
+@settings(max_examples=500, deadline=None)
+@given(data=st.data())
+def test_both_checkers_agree_on_whatever_is_made_of_proofs(data: st.DataObject) -> None:
+    if not TEXTS:
+        TEXTS.extend(asyncio.run(_texts()))
+    text = data.draw(st.sampled_from(TEXTS))
+    for _ in range(data.draw(st.integers(1, 3))):
+        if data.draw(st.booleans()):
+            at = _place(data.draw(PLACES), text, data.draw(st.integers(0, 2000)))
+            text = text[:at] + data.draw(PIECES) + text[at:]
+            continue
+        lines = text.split("\n")
+        other = data.draw(st.sampled_from(TEXTS)).split("\n")
+        at = data.draw(st.integers(0, len(lines) - 1))
+        lines[at : at + data.draw(st.integers(0, 2))] = other[: data.draw(st.integers(0, 3))]
+        text = "\n".join(lines)
+    holds(text.encode())
+
+
+def _place(named: str, text: str, number: int) -> int:
+    match named:
+        case "end":
+            return len(text)
+        case "blank line":
+            return text.rfind("\n\n") + 1 + number % 2
+        case "line":
+            return text.find("\n", number % (len(text) + 1)) + 1
+        case _:
+            return number % (len(text) + 1)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Checkpoint("spoolog/c1", 0, bytes(32)),
+        Checkpoint("spoolog/c1", 0, sha256(b"").digest()),
+        Checkpoint("spoolog/c1", 10**19 - 1, bytes(32)),
+        Checkpoint("spoolog/c1", 10**19, bytes(32)),
+        Checkpoint("spoolog/c1", -1, bytes(32)),
+        Checkpoint("spoolog/c1\r", 5, bytes(32)),
+        Checkpoint("caf\xe9", 5, bytes(32)),
+        Checkpoint("", 5, bytes(32)),
+        Checkpoint("spoolog/c1", 5, bytes(31)),
+        Checkpoint("spoolog/c1", 5, bytes(32), ("more",)),
+        Checkpoint("spoolog/c1", 5, bytes(32), ("", "more")),
+    ],
+)
+def test_both_checkers_agree_on_checkpoints_that_nobody_should_sign(told: Checkpoint) -> None:
+    holds(SIGNER.sign(told).whole.encode())
+
+
+def test_the_offline_checker_does_not_end_well_without_files(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert offline.main() == offline.main("proof.tlog-proof") == 2
+    assert offline.main(VKEY, str(tmp_path / "missing"), str(tmp_path)) == 1
+    assert capsys.readouterr().out.count("NOT PROVEN") == 2
 
 
 async def test_a_proof_that_a_stranger_signed_is_refused() -> None:

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from eventlog import LogDamaged, verify
 from eventlog.backup import archive
+from eventlog.checkpoint import Checkpoint
 from eventlog.compressed import compress_log
 from eventlog.errors import CheckpointDiffers, HashesMissing, TreeRefuted
 from eventlog.fork import fork
@@ -27,7 +28,7 @@ from tests.eventlog.logs import (
     running,
     write,
 )
-from tests.eventlog.notes import checkpoint, differs, lasts, tree
+from tests.eventlog.notes import SIGNER, checkpoint, differs, lasts, tree
 from tests.eventlog.rewriting import rewritten, with_forged_hashes
 from tests.eventlog.sums import add_snapshots
 from tests.eventlog.test_attacks import byte_changed
@@ -177,6 +178,27 @@ async def test_after_expiry_what_was_not_kept_is_not_made_up() -> None:
         differs(disk, HOME, other)
     expire(disk, HOME, "c1", before=17, covered=ALL)
     assert verify(HOME.directory, disk=disk).first == 17
+
+
+async def test_what_can_be_signed_after_expiry_can_be_verified() -> None:
+    """Also at a size where nothing was signed before, where whole subtrees happen to end."""
+    disk = await running(batches=7, records=3, segment_bytes_max=800)
+    expire(disk, HOME, "c1", before=15, covered=ALL)
+    signed = 0
+    for size in range(1, LAST + 1):
+        try:
+            note = checkpoint(disk, HOME, size)
+        except HashesMissing:
+            note = SIGNER.sign(Checkpoint("spoolog/c1", size, right(size)))
+            with pytest.raises(HashesMissing):
+                differs(disk, HOME, note)
+            continue
+        signed += 1
+        assert note.checkpoint.root == right(size)
+        assert differs(disk, HOME, note) is None
+        other = SIGNER.sign(Checkpoint("spoolog/c1", size, bytes(32)))
+        assert differs(disk, HOME, other) is not None
+    assert len(lasts(disk, HOME)) < signed < LAST
 
 
 async def test_a_changed_hash_is_caught_after_expiry() -> None:

@@ -59,7 +59,7 @@ def snapshot_killed_behind_its_rename(disk: SimDisk) -> None:
 
     def on_change(name: str) -> None:
         calls.append(name)
-        if "rename" in calls[:-1]:
+        if calls[:-1].count("rename") == 2:  # the first one is that of its figures
             raise Killed
 
     disk.on_change = on_change

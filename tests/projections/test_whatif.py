@@ -1,7 +1,8 @@
 """What-if: with the rules as they were it is the record; with others, outcomes worked out by hand."""
 
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,7 +10,7 @@ from msgspec import Raw
 
 from projections.decide import Policy, jobs, queues
 from projections.entities import Job
-from projections.events import JobCreated, JobFailed
+from projections.events import JobCreated, JobEvent, JobRestored, JobReverted
 from projections.lifecycle import TERMINAL, Status
 from projections.moments import EPOCH
 from projections.specs import QueueConfig
@@ -20,6 +21,7 @@ from projections.whatif.report import Report
 from tests.build import Bench, a_job
 from tests.fakes import SECOND_US, START_US
 from tests.projections.storm import Storm
+from tests.projections.undoes import undo
 
 UNTOUCHED = [Change(), Change(retry_base_secs=10, retry_cap_secs=40)]
 OTHERS = [
@@ -44,7 +46,10 @@ def compared(
     queue: str | None = None,
     kind: type[Comparison] = Comparison,
 ) -> dict[str, Judged]:
-    comparison = kind(change, queue)
+    return compared_by(kind(change, queue), records)
+
+
+def compared_by(comparison: Comparison, records: list[Any]) -> dict[str, Judged]:
     judged = [one for record in records for one in comparison.take(record)]
     judged += comparison.rest()
     by_job = {one.job: one for one in judged}
@@ -61,16 +66,29 @@ class WhatIfStorm(Storm):
             for event in record.events
             if isinstance(event, JobCreated)
         }
+        undone = {
+            event.job
+            for record in records
+            for event in record.events
+            if isinstance(event, JobRestored | JobReverted)
+        }
         for change in UNTOUCHED:
             found = compared(records, change, kind=Thorough)
             assert set(found) == created
             for one in found.values():
                 assert one.what_if == one.recorded, change
-                assert (one.refused, one.odd) == (0, False)
+                assert one.refused == 0
+                assert one.odd <= bool(undone), "none is left out without an undo"
+        comparison = Comparison(Change())
+        told = compared_by(comparison, records)
+        assert comparison.came_back <= undone
         for job in self.bench.state.tables.jobs.values():
-            fate = compared(records, Change())[job.id].recorded
-            if job.status in TERMINAL:
-                assert (fate.outcome.value, fate.ended_at) == (job.status.value, job.updated_at)
+            fate = told[job.id].recorded
+            if job.id in comparison.came_back:
+                assert fate.outcome in {Outcome.CANCELLED, Outcome.DELETED}
+            elif job.status in TERMINAL:
+                assert fate.outcome.value == job.status.value
+                assert fate.ended_at == (job.completed_at if told[job.id].odd else job.updated_at)
             else:
                 assert (fate.outcome, fate.ended_at) == (Outcome.OPEN, None)
         for change in OTHERS:
@@ -110,6 +128,10 @@ class Tale(Bench):
                 self.fail(job)
             elif how == "c":
                 self.complete(job)
+
+    def delete_queue(self, name: str, *, delete_jobs: bool = True) -> None:
+        how = {"delete_jobs": delete_jobs, "jobs_max": 100, "action_id": self.new_id()}
+        assert self.do(partial(queues.delete, **how), name)
 
     def reach_due(self, job: Job) -> None:
         if job.due_at is not None:
@@ -282,14 +304,70 @@ def test_jobs_from_before_are_not_considered() -> None:
     assert [one.job for one in [*judged, *comparison.rest()]] == [job.id]
 
 
-def test_what_is_not_understood_is_left_as_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_event_of_a_job_is_understood() -> None:
+    assert {*lives._HANDLERS, JobCreated} == {*get_args(JobEvent)}
+
+
+def test_what_an_undo_changed_is_left_as_recorded() -> None:
+    tale = Tale()
+    job = tale.create(priority=1)
+    tale.live(job, "f")
+    tale.do(jobs.set_priority, job.id, 9)
+    undo(tale, tale.state.position)
+    tale.live(job, "c")
+    other = tale.create()
+    tale.live(other, "fc")
+    judged = tale.judged(Change(max_retries=0), job)
+    assert (judged.odd, judged.recorded.outcome) == (True, Outcome.COMPLETED)
+    assert judged.what_if == judged.recorded
+    assert tale.told(Change(max_retries=0), other)[0] == "deadletter"
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_job_that_came_back_is_told_as_it_had_ended(deleted: bool) -> None:
     tale = Tale()
     job = tale.create()
     tale.live(job, "f")
-    monkeypatch.delitem(lives._HANDLERS, JobFailed)
-    judged = tale.judged(Change(max_retries=0), job)
-    assert judged.odd
-    assert judged.what_if == judged.recorded
+    if deleted:
+        tale.delete_queue("mail")
+    else:
+        tale.do(jobs.cancel, job.id)
+    ended = tale.judged(Change(), job)
+    start, state = tale.state.position, tale.replayed()
+    undo(tale, start)
+    tale.live(tale.job(job.id), "c")
+    comparison = Comparison(Change())
+    assert compared_by(comparison, tale.records()) == {job.id: ended}
+    assert comparison.came_back == {job.id}
+    later = Comparison(Change(), None, state)
+    assert compared_by(later, tale.records()[start:]) == {}
+    assert later.came_back == set()
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_what_a_queue_had_of_its_own_goes_and_comes_with_it(back: bool) -> None:
+    tale = Tale()
+    own = QueueConfig(settings=Raw(b'{"retry_base_secs":5}'))
+    tale.do(queues.configure, "mail", own)
+    tale.delete_queue("mail", delete_jobs=False)
+    if back:
+        undo(tale, tale.state.position)
+    job = tale.create(max_retries=1)
+    tale.live(job, "f")
+    asked = Change(retry_cap_secs=1000)
+    assert tale.judged(asked, job).what_if.backoff_us == (5 if back else 60) * SECOND_US
+
+
+def test_jobs_that_were_deleted_with_their_queue_are_deleted() -> None:
+    tale = Tale()
+    failed = tale.create()
+    tale.live(failed, "f")
+    waiting = tale.create()
+    tale.delete_queue("mail")
+    for job in (waiting, failed):
+        judged = compared(tale.records(), Change(), kind=Thorough)[job.id]
+        assert (judged.what_if.outcome, judged.refused) == (Outcome.DELETED, 0)
+        assert judged.what_if == judged.recorded
 
 
 def test_many_jobs_are_added_up() -> None:

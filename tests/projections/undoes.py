@@ -139,7 +139,9 @@ def _note(
         before = subject.before
         if isinstance(before, Job) and before.position in positions:
             steps[before.id] = Step(before.position, at)
-    outcome[1].update({name_of(one.subject): one.reason for one in taken.refused})
+    outcome[1].update(
+        {name_of(one.subject): one.reason for one in (*taken.refused, *taken.waiting)}
+    )
 
 
 def name_of(subject: Subject) -> str:

@@ -129,6 +129,10 @@ EXAMPLES: Final = {
 
 FILES: Final = [route for route in ROUTES if route.path == "/" or "{file}" in route.path]
 """of the dashboard, the same for everyone"""
+WRITES: Final = [
+    route for route in ROUTES if route.method != "GET" and not route.path.startswith(f"{API}/auth/")
+]
+"""What may become a record; tokens are none."""
 CLOSED: Final = [route for route in ROUTES if not route.open]
 WITH_BODY: Final = [route for route in ROUTES if route.body is not None]
 WITH_ID: Final = [route for route in ROUTES if "{id}" in route.path]

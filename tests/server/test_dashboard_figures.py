@@ -343,6 +343,8 @@ async def test_series_of_a_queue_that_does_not_exist(face: Face) -> None:
     assert {(one["pending"], one["in"]) for one in points} == {(0, 0)}
     timings = (await face.get("/queues/none/timings")).json
     nothing = {"p50": None, "p90": None, "p99": None, "count": 0}
+    since = timings.pop("figures_since")
+    assert since == to_text(face.clock() - 100_000_000)
     assert timings == {"window_secs": 3_600, "wait_ms": nothing, "run_ms": nothing}
 
 

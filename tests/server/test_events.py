@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -578,8 +579,9 @@ async def test_who_is_too_slow_is_dropped_and_memory_is_bounded(
     writer.close()
 
 
-async def test_who_takes_nothing_is_dropped(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "CONSUMER_SECS_MAX", 0.05)
+@asynccontextmanager
+async def a_client_that_takes_nothing(face: Face, path: str) -> AsyncIterator[None]:
+    """Ask for much, and read none of it."""
     for _ in range(30):
         body: dict[str, Any] = {"queue_name": "mail", "jobs": [{"payload": 1}] * 100}
         assert (await face.post("/jobs/bulk", body)).status == 200
@@ -589,16 +591,36 @@ async def test_who_takes_nothing_is_dropped(face: Face, monkeypatch: pytest.Monk
             "jobs": [{"job_id": one["id"], "error": "e" * 2_000} for one in jobs],
         }
         assert (await face.post("/jobs/bulk/fail", body)).json["success_count"] == 100
-    request = f"GET {API}/events?after=0 HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n\r\n"
+    request = f"GET {API}{path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n\r\n"
     _, writer = await asyncio.open_connection(face.client.host, face.client.port, limit=1)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     writer.transport.get_extra_info("socket").setsockopt(1, 8, 4_096)
     writer.write(request.encode())
     await until(lambda: face.service.traffic.connections == 2)
+    yield
+    writer.close()
+
+
+async def is_cut_off(face: Face) -> None:
     async with asyncio.timeout(20):
         while face.service.traffic.connections == 2:  # noqa: ASYNC110 - aiohttp tells nobody
             await asyncio.sleep(0.01)
-    writer.close()
+
+
+async def test_who_takes_nothing_is_dropped(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "CONSUMER_SECS_MAX", 0.05)
+    async with a_client_that_takes_nothing(face, "/events?after=0"):
+        await is_cut_off(face)
+
+
+@pytest.mark.parametrize("path", ["/events?after=0", "/log/records?follow=true"])
+async def test_who_takes_nothing_does_not_hold_up_a_server_that_goes(face: Face, path: str) -> None:
+    busy = face.service.sending
+    async with a_client_that_takes_nothing(face, path):
+        await until(lambda: any(one.get_write_buffer_size() > 65_536 for one in busy if one))
+        await face.client.server.app.shutdown()  # type: ignore[union-attr]
+        await is_cut_off(face)
+        await until(lambda: not busy)
 
 
 async def test_without_listeners_nothing_is_made(face: Face) -> None:
@@ -618,9 +640,7 @@ async def test_listeners_that_want_the_same_share_it(face: Face) -> None:
         listening(face, "?queue=q") as third,
     ):
         await until(lambda: len(face.service.live) == 3)
-        assert sorted(map(len, face.service.live._lines.values())) == [1, 2]
-        handed = [listener for line in face.service.live._lines.values() for listener in line]
-        assert len(handed) == 3
+        assert sorted(len(line) for _, line in face.service.live._lines.of([])) == [1, 2]
         await face.create("q")
         for stream in (one, other, third):
             assert kinds(await stream.told(1)) == ["JobCreated"]

@@ -16,7 +16,7 @@ from server.http.route import Route
 from server.http.routes import ROUTES
 from server.settings import Settings
 from tests.server import examples
-from tests.server.examples import perform, stocked
+from tests.server.examples import WRITES, perform, stocked
 from tests.server.harness import (
     API,
     KEY,
@@ -32,7 +32,7 @@ from tests.server.harness import (
     until,
 )
 
-WRITES = [route for route in ROUTES if route.method != "GET"]
+STREAMS = [route for route in ROUTES if "/events" in route.path]
 
 
 class FailingLog(MemoryLog):
@@ -89,7 +89,7 @@ async def test_write_that_the_log_refuses_changes_nothing(failing: Face, route: 
 
 @pytest.mark.parametrize(
     "route",
-    [route for route in ROUTES if not route.open],
+    [route for route in ROUTES if not route.open and route not in STREAMS],
     ids=examples.name,
 )
 async def test_answer_that_waits_when_the_log_fails(failing: Face, route: Route) -> None:
@@ -104,6 +104,20 @@ async def test_answer_that_waits_when_the_log_fails(failing: Face, route: Route)
     fail(failing)
     assert_storage_failed(await asking)
     assert_storage_failed(await await_create)
+
+
+@pytest.mark.parametrize("route", STREAMS[1:], ids=examples.name)
+async def test_stream_that_waits_breaks_off_when_the_log_fails(failing: Face, route: Route) -> None:
+    stock = await stocked(failing)
+    failing.log.hold()
+    creating = background(failing.post("/jobs", {"queue_name": "else", "payload": 1}))
+    await until(lambda: failing.log._waiters)
+    listening = background(perform(failing, stock, route))
+    await until(lambda: len(failing.log._waiters) == 2)
+    fail(failing)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await listening
+    assert_storage_failed(await creating)
 
 
 @pytest.mark.parametrize("path", ["/jobs/nobody", "/queues/.x"])

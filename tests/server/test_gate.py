@@ -8,7 +8,7 @@ from server.http.route import API, Route
 from server.http.routes import ROUTES
 from tests.build import a_job
 from tests.server import examples
-from tests.server.examples import FILES, example_of, perform, stocked
+from tests.server.examples import FILES, WRITES, example_of, perform, stocked
 from tests.server.harness import ME, Answer, Face, background, turns, until
 
 # health tells of nothing but the durable position, metrics name no job, events begin with the health,
@@ -71,7 +71,7 @@ async def test_answer_waits_for_earlier_records(face: Face, route: Route) -> Non
 
 @pytest.mark.parametrize(
     "route",
-    [route for route in ROUTES if route.method != "GET" and f"{API}/auth/" not in route.path],
+    WRITES,
     ids=examples.name,
 )
 async def test_answer_waits_for_its_own_record(face: Face, route: Route) -> None:

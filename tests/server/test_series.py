@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.bounds import DAY_US, HOUR_US, MINUTE_US, SECOND_US
-from projections.decide import jobs
+from projections.decide import Caller, jobs
 from projections.events import Record
-from server import failures, series
+from server import failures, figures
 from server.failures import Failures
+from server.figures import Figures
 from server.rings import (
     CAME,
     FINE_SPAN_US,
@@ -24,7 +25,7 @@ from server.rings import (
     quantile_us,
 )
 from server.series import Series
-from tests.build import Bench, a_job
+from tests.build import Bench, a_caller, a_job
 
 DAY_IN_MINUTES = 1_440
 
@@ -96,7 +97,7 @@ def test_durations_are_forgotten_after_an_hour_and_take_no_more_room() -> None:
     durations = Durations()
     for minute in range(DAY_IN_MINUTES):
         durations.observe(minute * MINUTE_US, 1_000, bucket_of(1_000))
-        assert len(durations._timed) <= 13
+        assert len(durations.timed) <= 13
     counts, _ = durations.since(DAY_IN_MINUTES * MINUTE_US - HOUR_US)
     assert counts.sum() == 60
     assert isinstance(counts, np.ndarray)
@@ -113,35 +114,35 @@ def test_failures_are_counted_for_a_day_in_bounded_room() -> None:
     for number in range(5 * failures.KINDS_MAX):
         letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))
         found.add(now_us + number, "default", "mail", f"job-{number}", letters)
-        assert len(found._kinds) <= failures.KINDS_MAX
+        assert len(found.kinds) <= failures.KINDS_MAX
     newest = {group.signature for group in found.groups("default", everyone, now_us)}
     assert letters in newest
 
 
-def created(bench: Bench, counted: Series, queue: str) -> None:
+def created(bench: Bench, counted: Series, queue: str, caller: Caller | None = None) -> None:
     """Create a job as the engine does: counted, then folded."""
-    decision = jobs.create(bench.state, bench.context(), a_job(queue))
+    decision = jobs.create(bench.state, bench.context(caller), a_job(queue))
     counted.count(Record(bench.state.position + 1, bench.clock(), "", "", decision.events))
     bench.record(decision.events)
 
 
 def test_of_very_many_queues_those_with_traffic_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(series, "QUEUES_MAX", 20)
+    monkeypatch.setattr(figures, "RINGS_MAX", 20)
     bench = Bench()
-    counted = Series(bench.state, bench.clock())
+    counted = Series(bench.state, Figures.since(bench.clock()))
     began = bench.clock()
     for number in range(200):
         bench.clock.advance(60)
         created(bench, counted, f"q{number}")
         created(bench, counted, "busy")
-        assert len(counted._queues) <= 20
+        assert len(counted.figures.queues.rings) <= 20
     busy = counted.ring("default", "busy")
     assert (busy.since_us, busy.base) == (began, (0, 0))
     assert busy.rows(DAY_US).table()[:, CAME].sum() == 200
     (everything,) = counted.rings("default", None)
     assert everything.rows(DAY_US).table()[:, CAME].sum() == 400
-    assert counted.whole_since_us(None) == began
-    forgot_us = counted.whole_since_us(everyone)
+    assert counted.whole_since_us("default", None) == began
+    forgot_us = counted.whole_since_us("default", everyone)
     assert began < forgot_us <= bench.clock()
     forgotten = counted.ring("default", "q0")
     assert (forgotten.since_us, forgotten.base) == (forgot_us, (1, 0))
@@ -149,12 +150,29 @@ def test_of_very_many_queues_those_with_traffic_are_kept(monkeypatch: pytest.Mon
     assert last.rows(DAY_US).table()[:, CAME].sum() == 1
 
 
+def test_of_very_many_organizations_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "RINGS_MAX", 20)
+    bench = Bench()
+    began = bench.clock()
+    counted = Series(bench.state, Figures.since(began))
+    for number in range(200):
+        bench.clock.advance(60)
+        created(bench, counted, "mail", a_caller(f"o{number}"))
+        created(bench, counted, "mail", a_caller("busy"))
+        assert len(counted.figures.orgs.rings) <= 20
+    assert counted.whole_since_us("busy", None) == began
+    assert began < counted.whole_since_us("o0", None) <= bench.clock()
+    assert counted.rings("o0", None) == []
+    (busy,) = counted.rings("busy", None)
+    assert busy.rows(DAY_US).table()[:, CAME].sum() == 200
+
+
 def test_what_was_there_before_is_known() -> None:
     bench = Bench()
     for _ in range(3):
         bench.create()
     bench.claim()
-    counted = Series(bench.state, bench.clock())
+    counted = Series(bench.state, Figures.since(bench.clock()))
     assert counted.ring("default", "mail").base == (2, 1)
     created(bench, counted, "mail")
     ring = counted.ring("default", "mail")
@@ -164,6 +182,6 @@ def test_what_was_there_before_is_known() -> None:
 
 def test_what_is_not_about_a_job_is_not_counted() -> None:
     bench = Bench()
-    counted = Series(bench.state)
+    counted = Series(bench.state, Figures.since(0))
     counted.count(Record(1, bench.clock(), "system", "", ()))
     assert counted.rings("default", None) == []

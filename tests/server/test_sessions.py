@@ -14,7 +14,7 @@ from server import tokens as tokens_module
 from server.access import new_key
 from server.engine import SYSTEM
 from server.http.route import API
-from server.tokens import Claims, Revocations
+from server.tokens import TOKEN_CHARACTERS_MAX, Claims, Revocations
 from tests.server.harness import KEY, SECRET, Answer, Face, assert_refused, started
 
 LIMITED = "sp_test_limited"
@@ -147,6 +147,28 @@ async def test_a_token_that_is_none(face: Face, changed: str) -> None:
         assert_refused(answer, 401, "AUTHENTICATION_FAILED")
     # What this server signed once is no guess.
     assert face.service.guessing.failures == (0 if changed == "refresh" else 2)
+
+
+async def test_a_token_in_no_text_at_all_is_forged(face: Face) -> None:
+    """Bytes of a header that are no UTF-8 are not the server's fault."""
+    head = b"GET /api/v1/queues HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: "
+    answer = await face.exchange(head + b"Bearer eyJ\xff\xfe.a.b\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b'"AUTHENTICATION_FAILED"' in answer
+    assert face.service.guessing.failures == 1
+
+
+async def test_a_token_larger_than_any_of_ours_is_not_taken_apart(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says of itself is read before its signature is: megabytes of it took seconds."""
+    token = (await login(face))["access_token"]
+    large = {"padding": "x" * TOKEN_CHARACTERS_MAX}
+    padded = jwt.encode({"sub": "default"}, face.service.tokens._key, "HS256", large)
+    monkeypatch.setattr(jwt, "decode", None)  # it would fail
+    assert await validated(face, padded) == {"valid": False, "error": "Invalid or expired token"}
+    assert_refused(await refreshed(face, padded), 401, "AUTHENTICATION_FAILED")
+    assert len(token) < TOKEN_CHARACTERS_MAX / 10
 
 
 async def test_an_access_token_gets_no_other(face: Face) -> None:

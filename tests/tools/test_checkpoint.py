@@ -251,6 +251,51 @@ def test_checkpoints_give_way_to_another_verb(
     assert not (story.data_dir / "checkpoint-key").exists()
 
 
+def test_no_proof_is_made_of_a_log_that_was_put_back(story: SimpleNamespace) -> None:
+    signed(story, "--at", 3, name="old")
+    signed(story, name="new")
+    back = story.beside / "back"
+    data = ("--data-dir", story.data_dir)
+    assert spoolog("log", "fork", *data, "--at", 4, "--to", back).exit_code == 0
+    old, new, data = story.beside / "old", story.beside / "new", ("--data-dir", back)
+    for refused in (
+        spoolog("prove", "inclusion", 2, *data, "--checkpoint", new),
+        spoolog("prove", "inclusion", 6, *data, "--checkpoint", new),
+        spoolog("prove", "consistency", old, new, *data),
+    ):
+        assert refused.exit_code == 1, refused.output
+        assert "known to reach to record 4, the checkpoint was made of" in refused.stderr
+    assert spoolog("prove", "inclusion", 2, *data, "--checkpoint", old).exit_code == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\0", "directory", "half", "nowhere"])
+def test_a_key_that_is_none_is_told(story: SimpleNamespace, content: bytes | str) -> None:
+    key = story.data_dir / "checkpoint-key"
+    args: tuple[object, ...] = ("log", "checkpoint", "--data-dir", story.data_dir)
+    if isinstance(content, bytes):
+        key.write_bytes(content)
+    elif content == "directory":
+        key.mkdir()
+    elif content == "half":
+        assert spoolog(*args).exit_code == 0
+        key.write_bytes(key.read_bytes()[:-9])
+    else:
+        key = story.beside / "nowhere" / "key"
+        args = (*args, "--key", key)
+    result = spoolog(*args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert str(key) in result.stderr
+
+
+def test_nothing_is_signed_when_the_hashes_cannot_be_kept(story: SimpleNamespace) -> None:
+    (story.data_dir / "TREE.tmp").mkdir()
+    out = story.beside / "c"
+    result = spoolog("log", "checkpoint", "--data-dir", story.data_dir, "--out", out)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "nothing was signed" in result.stderr
+    assert not out.exists()
+
+
 def test_a_directory_without_a_log_stays_as_it_is(tmp_path: Path) -> None:
     assert spoolog("log", "checkpoint", "--data-dir", tmp_path).exit_code == 2
     assert [*tmp_path.iterdir()] == []

@@ -41,6 +41,11 @@ def test_cat_gives_the_stored_json_with_its_position(story: SimpleNamespace) -> 
     assert '"result":{"sent":2.50}' in result.stdout
 
 
+@pytest.mark.parametrize("option", ["--type", "--queue", "--job", "--by", "--worker", "--request"])
+def test_arguments_that_are_no_text_are_in_no_record(story: SimpleNamespace, option: str) -> None:
+    assert positions(story, option, "w1\udcff") == []
+
+
 def test_cat_is_readable_and_harmless_to_a_terminal(story: SimpleNamespace) -> None:
     result = spoolog("log", "cat", "--data-dir", story.data_dir)
     lines = result.stdout.splitlines()

@@ -149,6 +149,8 @@ async def test_nothing_between_is_no_difference(story: SimpleNamespace) -> None:
     ("args", "told"),
     [
         (("--diff", 5, 2), "B lies before A"),
+        (("--diff", 900, 800), "B lies before A"),
+        (("--diff", "1999-01-01T00:00:00Z", "1998-01-01T00:00:00Z"), "B lies before A"),
         (("--diff", 1, 2, "--step", "--job", "x"), "two questions"),
         (("--diff", 1, 2, "--check"), "--check says nothing with --diff"),
         (("--job", "x"), "--job says nothing by itself"),

@@ -56,6 +56,12 @@ async def test_the_part_that_is_asked_about(story: SimpleNamespace) -> None:
     assert sooner["total"]["what_if"]["outcomes"]["open"] == 2
 
 
+async def test_a_queue_that_is_no_text_is_in_no_record(story: SimpleNamespace) -> None:
+    args = ("--what-if", "max_retries=0", "--queue", "mail\udcff", "--data-dir", story.data_dir)
+    result = spoolog("replay", *args)
+    assert result.exit_code == 0, result.exception
+
+
 @pytest.mark.parametrize(
     "rules",
     [

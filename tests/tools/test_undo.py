@@ -63,6 +63,10 @@ def test_a_plan_then_the_deed_then_the_same_after_a_restart(tmp_path: Path) -> N
     found = json.loads(checked.stdout)
     assert found["digest"] == digest["digest"]
     assert found["snapshots_compared"]
+    asked = spoolog("replay", "--what-if", "max_retries=5", "--json", "--data-dir", tmp_path)
+    assert asked.exit_code == 0, asked.output
+    whole = json.loads(asked.stdout)
+    assert (whole["came_back"], whole["total"]["recorded"]["outcomes"]["deadletter"]) == (2, 2)
     with server(tmp_path) as (
         _,
         url,

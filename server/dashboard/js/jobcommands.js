@@ -3,6 +3,7 @@
 import { urlOf } from "./api.js";
 import { copyButton } from "./components/copy.js";
 import { confirmDialog, field } from "./components/dialog.js";
+import { toast } from "./components/toast.js";
 import { curl } from "./curl.js";
 import { h } from "./dom.js";
 import { isOver } from "./jobstream.js";
@@ -74,9 +75,12 @@ async function remove(job, ctx) {
     body: h("p", {}, "It is deleted for good. The log keeps what happened to it."),
   });
   if (!answer) return;
-  const done = await ctx.act("Delete", async () => {
-    await ctx.api.post("jobs/actions", { action: "purge", filter: { job_ids: [job.id] } });
-    return "Deleted";
-  });
-  if (done) location.hash = href("jobs");
+  try {
+    const { affected } = await ctx.api.post("jobs/actions", { action: "purge", filter: { job_ids: [job.id] } });
+    toast(affected > 0 ? "Deleted" : "It was not deleted: its state has changed");
+    // Not by ctx.act, which would load the job again: it is gone.
+    if (affected > 0) location.hash = href("jobs");
+  } catch (error) {
+    toast(`Delete failed: ${error.message}`, { error });
+  }
 }

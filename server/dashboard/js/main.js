@@ -36,7 +36,7 @@ import { update } from "./dom.js";
 import { matched, parsed } from "./router.js";
 import { openScreen } from "./screen.js";
 import { adoptFromLink, begin, currentKey, end } from "./session.js";
-import { frame, signIn } from "./shell.js";
+import { frame, showCurrent, signIn } from "./shell.js";
 import { applyTheme, nextTheme } from "./theme.js";
 import { view as deadletters } from "./views/deadletters.js";
 import { view as enqueue } from "./views/enqueue.js";
@@ -136,6 +136,7 @@ function drawFrame(view, params) {
     drawFrame(view, params);
   };
   update(app, frame({ nav: view.nav, title, onTheme, onSignOut: () => signOut() }));
+  showCurrent();
 }
 
 window.addEventListener("hashchange", () => {

@@ -83,7 +83,9 @@ export function openScreen(view, { api, params, query }, root) {
     else clearTimeout(timer);
   };
   document.addEventListener("visibilitychange", onVisibility);
+  root.setAttribute("aria-busy", "true");
   update(root);
+  root.setAttribute("aria-busy", "true");
   load();
   const end = view.opened?.(ctx);
 

@@ -32,6 +32,14 @@ export function frame({ nav, title, onTheme, onSignOut }) {
   ];
 }
 
+/** Bring the marked entry of the navigation into view, where there is no room for all. */
+export function showCurrent() {
+  const current = document.querySelector(".nav [aria-current]");
+  if (!current) return;
+  const bar = current.parentElement;
+  bar.scrollLeft = current.offsetLeft - bar.offsetLeft - (bar.clientWidth - current.offsetWidth) / 2;
+}
+
 /** The page that asks for the API key. */
 export function signIn({ problem, onKey }) {
   const submit = (event) => {

@@ -183,11 +183,15 @@ class Quantiles(Struct, frozen=True):
 
 
 class QueueTimings(Struct, frozen=True):
-    """Answer to GET /queues/{name}/timings: how long jobs waited for a worker, and ran."""
+    """Answer to GET /queues/{name}/timings: how long jobs waited for a worker, and ran.
+
+    They are whole from `figures_since` on.
+    """
 
     window_secs: int
     wait_ms: Quantiles
     run_ms: Quantiles
+    figures_since: Time
 
 
 def glance(one: Glanced, now_us: int) -> Glance:

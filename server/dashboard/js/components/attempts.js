@@ -1,5 +1,6 @@
 /** How a job spent its time: for each attempt how long it waited and how long it ran, on one scale. */
 
+import { attemptsOf } from "../attempts.js";
 import { h, s } from "../dom.js";
 import { duration } from "../format.js";
 import { badge } from "./badge.js";
@@ -7,15 +8,14 @@ import { empty } from "./states.js";
 
 const WIDTH = 1_000;
 const SLIVER = 3;
-const ENDINGS = {
+const STATES = {
   completed: "completed", failed: "failed", lease_expired: "failed", released: "cancelled", cancelled: "cancelled", expired: "cancelled",
 };
-const WORDS = { lease_expired: "lease ran out", released: "taken back", expired: "expired" };
+const WORDS = { lease_expired: "lease ran out", released: "taken back" };
 
 /** A table of attempts; `now` is the time (milliseconds) of one that goes on, null when none does. */
 export function attemptBars(events, now) {
-  const goesOn = ({ claimed, ending }) => claimed === null && ending === null;
-  const attempts = attemptsOf(events).filter((attempt) => now !== null || !goesOn(attempt));
+  const attempts = attemptsOf(events);
   if (attempts.length === 0) return empty("None, as far as the log still tells");
   const begin = attempts[0].from;
   const last = attempts.at(-1);
@@ -25,7 +25,7 @@ export function attemptBars(events, now) {
     const claimed = attempt.claimed ?? until;
     return h("tr", { key: index },
       h("th", { scope: "row" }, String(index + 1)),
-      h("td", {}, attempt.ending ? badge(ENDINGS[attempt.ending], WORDS[attempt.ending]) : badge(attempt.claimed === null ? "pending" : "processing")),
+      h("td", {}, attempt.ending ? badge(STATES[attempt.ending], WORDS[attempt.ending]) : badge(attempt.claimed === null ? "pending" : "processing")),
       h("td", { class: "number" }, duration((claimed - attempt.from) / 1_000)),
       h("td", { class: "number" }, attempt.claimed === null ? "–" : duration((until - claimed) / 1_000)),
       h("td", { class: "bar-cell", "aria-hidden": "true" }, drawing([["tone-6", attempt.from, claimed], attempt.claimed !== null && [tone(attempt), claimed, until]], begin, end)));
@@ -35,33 +35,6 @@ export function attemptBars(events, now) {
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "No."), h("th", { scope: "col" }, "State"),
       h("th", { scope: "col", class: "number" }, "Waited"), h("th", { scope: "col", class: "number" }, "Ran"), h("th", { scope: "col", "aria-hidden": "true" }, duration((end - begin) / 1_000)))),
     h("tbody", {}, attempts.map(line)));
-}
-
-/** Attempts as the events tell them: {from, claimed, until, ending}, in milliseconds; the last may go on. */
-function attemptsOf(events) {
-  const attempts = [];
-  let open = null;
-  for (const { event_type: type, created_at: text } of events) {
-    const at = new Date(text).getTime();
-    if (open === null && (type === "created" || type === "retried" || type === "claimed" || attempts.length === 0)) {
-      open = { from: at, claimed: null, until: null, ending: null };
-      attempts.push(open);
-    }
-    if (open === null) continue;
-    if (type === "claimed") open.claimed = at;
-    else if (type in ENDINGS) {
-      Object.assign(open, { until: at, ending: type });
-      open = null;
-      if (type === "failed" || type === "lease_expired" || type === "released") open = next(attempts, at);
-    }
-  }
-  return attempts;
-}
-
-function next(attempts, at) {
-  const open = { from: at, claimed: null, until: null, ending: null };
-  attempts.push(open);
-  return open;
 }
 
 function tone({ ending }) {

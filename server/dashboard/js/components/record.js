@@ -25,7 +25,7 @@ export function subjects({ job, queue, worker }) {
   return [
     job && h("a", { class: "subject", href: href(["jobs", job]), title: job }, h("code", {}, shortId(job))),
     queue && h("a", { class: "subject", href: href(["queues", queue]) }, queue),
-    worker && h("span", { class: "subject dim" }, worker),
+    worker && h("span", { class: "subject dim", title: worker }, shortId(worker)),
   ];
 }
 

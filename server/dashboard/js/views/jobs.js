@@ -24,15 +24,11 @@ export const view = {
   title: () => "Jobs",
   everyMs: 3_000,
   load: async (ctx) => {
-    const { api, query, signal } = ctx;
-    const filter = parse(query.q ?? "");
-    const isSound = filter.problems.length === 0;
-    const parameters = isSound ? toParameters(filter, ctx.now()) : null;
-    const [queues, page] = await Promise.all([
-      api.get("queues", null, { signal }),
-      isSound ? api.page("jobs", pageOf(parameters, query), { signal }) : null,
-    ]);
-    return { queues, parameters, rows: page && await steadyRows(page, ctx), hasMore: page?.hasMore };
+    const { api, signal } = ctx;
+    const filter = parse(ctx.query.q ?? "");
+    const parameters = filter.problems.length > 0 ? null : toParameters(filter, ctx.now());
+    const [queues, list] = await Promise.all([api.get("queues", null, { signal }), parameters && loadList(parameters, ctx)]);
+    return { queues, parameters, ...list };
   },
   render: (data, ctx) => {
     const text = ctx.query.q ?? "";
@@ -44,6 +40,11 @@ export const view = {
     ];
   },
 };
+
+async function loadList(parameters, ctx) {
+  const page = await ctx.api.page("jobs", pageOf(parameters, ctx.query), { signal: ctx.signal });
+  return { rows: await steadyRows(page, ctx), hasMore: page.hasMore };
+}
 
 function listPanel({ rows: { items, more }, parameters, hasMore }, ctx) {
   const offset = Number(ctx.query.offset ?? 0);

@@ -42,7 +42,8 @@ export const view = {
     try {
       const span = await spanOf(ctx);
       const at = ctx.query.at ?? String(span.last);
-      ui.world = await loadWorld({ ...ctx, past: ui.past, at });
+      const world = await loadWorld({ ...ctx, past: ui.past, at });
+      ui.world = { ...world, serial: (ui.world?.serial ?? 0) + 1 };
       arrived(ui);
       return { span, marks: ui.marks, world: ui.world, folding: false, refused: null };
     } catch (error) {
@@ -95,10 +96,14 @@ function refusal({ refused, span }, ctx) {
       to("To the newest record", null)));
 }
 
+/** While one moves along the line, what is shown stays, and is not made again. */
 function shown(world, ctx, folding) {
-  return h("div", { key: "world", class: folding ? "stack folding" : "stack", "aria-busy": String(folding) },
+  const fill = () => [
     panel({ title: `Record ${number(world.position)}`, id: "record", aside: world.record && takeBackButton(world.record, ctx) }, told(world)),
-    worldPanels(world, ctx));
+    worldPanels(world, ctx),
+  ];
+  return h("div", { key: "world", class: folding ? "folding" : null, "aria-busy": String(folding) },
+    h("div", { class: "stack", own: world.serial, fill }));
 }
 
 function told({ record, position }) {
