@@ -145,4 +145,5 @@ window.addEventListener("hashchange", () => {
 });
 applyTheme();
 adoptFromLink();
-start();
+// In a task of its own: together with all scripts that ran before, it would be a long one.
+setTimeout(start);
