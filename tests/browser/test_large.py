@@ -22,10 +22,10 @@ def test_a_long_text_is_shown_in_parts(visit: Visit, hands: Hands, accessible: C
     shown = payload.locator(".json-string")
     more = payload.get_by_role("button", name="characters more")
     whole = f'"{TEXT}"'
-    assert 500 < len(shown.inner_text()) < 1_000
+    assert 500 < len(shown.text_content() or "") < 1_000
     accessible(page)
     while more.count():
-        assert whole.startswith(shown.inner_text())
+        assert whole.startswith(shown.text_content() or "nothing")
         more.focus()
         page.keyboard.press("Enter")
     expect(shown).to_have_text(whole)
@@ -36,7 +36,7 @@ def test_a_long_list_is_shown_in_parts(visit: Visit, hands: Hands) -> None:
     numbers = payload.locator(".json-number")
     expect(numbers).to_have_count(2)
     payload.locator("summary").filter(has_text="list").click()
-    for count, left in ((202, "250 more"), (402, "50 more")):
+    for count, left in ((102, "350 more"), (202, "250 more"), (302, "150 more"), (402, "50 more")):
         expect(numbers).to_have_count(count)
         payload.get_by_role("button", name=left).click()
     expect(numbers).to_have_count(452)

@@ -10,9 +10,9 @@ import { number } from "../format.js";
 
 const OPEN_LEVELS = 2;
 const OPEN_ENTRIES_MAX = 50;
-const ENTRIES_AT_ONCE = 200;
+const ENTRIES_AT_ONCE = 100;
 const CHARACTERS_AT_ONCE = 1_000;
-const MORE_CHARACTERS = 20_000;
+const MORE_CHARACTERS = 10_000;
 
 /** Show a value. */
 export function jsonView(value, label = "JSON") {
@@ -64,7 +64,8 @@ function scalar(value) {
 function rest(shown, text, from) {
   return moreButton(`… ${number(text.length - from)} characters more`, (button) => {
     const to = placeNear(text, from + MORE_CHARACTERS);
-    shown.append(text.slice(from, to));
+    // A box of its own: all that stood there before need not be laid out again.
+    shown.append(h("span", { class: "json-part" }, text.slice(from, to)));
     if (to === text.length) {
       button.remove();
       return;
