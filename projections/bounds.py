@@ -14,6 +14,7 @@ MIB: Final = 1024 * KIB
 
 NESTING_MAX: Final = 100
 QUEUE_NAME_CHARACTERS_MAX: Final = 100
+JOB_ID_CHARACTERS_MAX: Final = 255
 PRIORITY_MIN: Final = -100
 PRIORITY_MAX: Final = 100
 IDEMPOTENCY_KEY_MAX: Final = 255
@@ -39,6 +40,7 @@ CHILDREN_WAITING_MAX: Final = 10_000
 PLACES_COUNTED_MAX: Final = 1_000
 PAGE_JOBS_MAX: Final = 100
 PAGE_JOBS_DEFAULT: Final = 50
+OFFSET_MAX: Final = 1 << 62
 PAGE_HISTORY_MAX: Final = 500
 PAGE_HISTORY_DEFAULT: Final = 100
 PAGE_RECORDS_MAX: Final = 1_000
@@ -89,7 +91,7 @@ RetrySecs = Annotated[float, Meta(ge=0, le=31_536_000)]
 RetryJitter = Annotated[float, Meta(ge=0, le=1)]
 DeadRetryLimit = Annotated[int, Meta(ge=1, le=DEAD_RETRY_MAX)]
 DeadPurgeLimit = Annotated[int, Meta(ge=1, le=DEAD_PURGE_MAX)]
-JobId = Annotated[str, Meta(min_length=1, max_length=255)]
+JobId = Annotated[str, Meta(min_length=1, max_length=JOB_ID_CHARACTERS_MAX)]
 Position = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
 TagFilter = Annotated[str, Meta(max_length=1_024)]
 FilterText = Annotated[str, Meta(min_length=1, max_length=1_024)]

@@ -28,7 +28,7 @@ UNTAKEN_BYTES_MAX: Final = 4 * 1024 * 1024
 """that may wait for one listener, before they are dropped"""
 PAUSE_SECS: Final = 0.02
 """between two times of handing out: under load, many frames travel together"""
-FRAMES_PER_ROUND: Final = 1_000
+FRAMES_PER_ROUND: Final = 500
 """that are handed out together; a record's are never parted"""
 _LISTENER_EFFORT: Final = 50
 """Microseconds, about, that it takes one to send what it was handed."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from eventlog import Log, LogExpired
 from projections import live
-from projections.events import Event, Record, decode
+from projections.events import Event, Record, WorkerRegistered, decode
 from projections.frames import Frame, Mark, Wanted
 from projections.live import Life
 from projections.state import State
@@ -35,6 +35,8 @@ class Missed:
         self._mark = mark
         self._pace = pace
         self._lives: OrderedDict[str, Life] = OrderedDict()
+        self._queues: dict[str, str] = {}
+        """of the workers that registered on the way, by then"""
 
     async def upto(self, position: int) -> AsyncGenerator[list[Frame], None]:
         """Give what is wanted of the records up to `position`, which is durable.
@@ -70,6 +72,9 @@ class Missed:
         found, after = live.frames(
             record, lambda event: before[getattr(event, "job", "")], self._queue_of_worker
         )
+        for event in record.events:
+            if isinstance(event, WorkerRegistered):
+                self._queues[event.worker] = event.queue
         for job_id, life in after.items():
             self._lives[job_id] = life
             self._lives.move_to_end(job_id)
@@ -98,6 +103,8 @@ class Missed:
         return live.assumed(event, "" if job is None else job.queue)
 
     def _queue_of_worker(self, worker_id: str) -> str | None:
+        if worker_id in self._queues:
+            return self._queues[worker_id]
         worker = self._state.tables.workers.get(worker_id)
         return None if worker is None else worker.queue
 

@@ -19,14 +19,14 @@ from projections.errors import NotFound
 from server.clock import monotonic_us
 from server.pastprocess import PastProcess
 from server.pressure import Busy
-from server.questions import Asked, Failed, Gone, Order, Refusal, Reply, Said
+from server.questions import Asked, Failed, Gone, Order, Refusal, Reply, Said, encode
 from server.settings import Settings
 
 _logger = logging.getLogger("spoolog.past")
 _WAITING_MAX: Final = 16
 _CACHE_BYTES_MAX: Final = 32 * bounds.MIB
 _ENTRY_BYTES: Final = 512
-"""what an answer takes beside its body"""
+"""what an answer takes beside its body and its question"""
 _IDLE_SECS: Final = 300.0
 _LOOK_SECS: Final = 1.0
 _PATIENCE: Final = 10
@@ -210,16 +210,16 @@ class _Cache:
 
     def put(self, asked: Asked, reply: Lasting) -> None:
         if (before := self._kept.pop(asked, None)) is not None:
-            self._bytes -= _size(before)
+            self._bytes -= _size(asked, before)
         self._kept[asked] = reply
-        self._bytes += _size(reply)
+        self._bytes += _size(asked, reply)
         while self._bytes > self._bytes_max:
-            _, gone = self._kept.popitem(last=False)
-            self._bytes -= _size(gone)
+            self._bytes -= _size(*self._kept.popitem(last=False))
 
 
-def _size(reply: Lasting) -> int:
-    return _ENTRY_BYTES + (len(reply.body) if isinstance(reply, Said) else 0)
+def _size(asked: Asked, reply: Lasting) -> int:
+    """Give about how much both take; a question may be longer than its answer."""
+    return _ENTRY_BYTES + len(encode(asked)) + (len(reply.body) if isinstance(reply, Said) else 0)
 
 
 def command_of(settings: Settings) -> list[str]:

@@ -11,7 +11,7 @@ from msgspec import json
 
 from eventlog import Line
 from projections.events import Event, Record
-from projections.feed import event_type
+from projections.feed import SECRETS, event_type
 from projections.moments import to_text
 from spoolog import Shown
 from tools.output import printable
@@ -59,9 +59,9 @@ def value_text(value: object) -> str:
 
 
 def fields(event: Event) -> Iterator[tuple[str, str]]:
-    """Give an event's fields that say something, as short text."""
+    """Give an event's fields that say something and are not secret, as short text."""
     for name, value in msgspec.to_builtins(event, builtin_types=(msgspec.Raw,)).items():
-        if name != "type" and value is not None:
+        if name != "type" and value is not None and name not in SECRETS:
             yield name, _short(name, value)
 
 

@@ -73,16 +73,6 @@ def _compare(found: dict[str, object], server: Mapping[str, object]) -> list[str
     return [] if same else ["the server's digest"]
 
 
-def _near(until: Point | None, at: Point | None, *, from_snapshot: bool, check: bool) -> bool:
-    """Whether to begin with the nearest snapshot."""
-    if until is not None and at is not None:
-        raise output.Misuse("--until and --at name two ends")
-    near = from_snapshot or at is not None
-    if near and check:
-        raise output.Misuse("--check folds from scratch: it compares the snapshots, and uses none")
-    return near
-
-
 def jobs_by_status(state: State) -> dict[str, int]:
     """Count the jobs of all organizations."""
     of_orgs = [queries.counts(state, org, lambda _: True) for org in state.shelves]

@@ -16,13 +16,13 @@ def register(state: State, ctx: Context, spec: NewWorker) -> Decision[str]:
     """Announce a worker, or announce it again under its own id; the answer is the id.
 
     Raises:
-        Denied, Conflict: key scope; the id is another organization's.
+        Denied, Conflict: key scope; the id is another organization's, or of a queue out of scope.
 
     """
     ctx.require(spec.queue_name)
     worker_id = spec.worker_id or ctx.new_id()
     known = state.tables.workers.get(worker_id)
-    if known is not None and known.org != ctx.org:
+    if known is not None and (known.org != ctx.org or not ctx.caller.may_use(known.queue)):
         raise Conflict("This worker id is taken")
     event = WorkerRegistered(
         org=ctx.org,

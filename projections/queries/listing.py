@@ -1,8 +1,13 @@
 """From the words of a list's parameters to what is looked for."""
 
+from typing import Final
+
 from projections import bounds
+from projections.lifecycle import Status
 from projections.moments import to_us
 from projections.specs import DeadListQuery, JobFilter
+
+_KNOWN: Final = frozenset(status.value for status in Status)
 
 
 def listing(asked: DeadListQuery, statuses: str | None) -> JobFilter:
@@ -10,7 +15,7 @@ def listing(asked: DeadListQuery, statuses: str | None) -> JobFilter:
     limit = bounds.PAGE_JOBS_DEFAULT if asked.limit is None else asked.limit
     return JobFilter(
         queue_name=asked.queue_name,
-        statuses=frozenset(statuses.split(",")) if statuses else None,
+        statuses=_KNOWN.intersection(statuses.split(",")) if statuses else None,
         tag=asked.tag,
         q=asked.q,
         job_type=asked.job_type,
@@ -22,5 +27,5 @@ def listing(asked: DeadListQuery, statuses: str | None) -> JobFilter:
         order_by=asked.order_by or "created_at",
         descending=(asked.order_dir or "desc").lower() != "asc",
         limit=min(max(limit, 1), bounds.PAGE_JOBS_MAX),
-        offset=max(asked.offset or 0, 0),
+        offset=min(max(asked.offset or 0, 0), bounds.OFFSET_MAX),
     )

@@ -5,7 +5,7 @@ that would have fared otherwise are remembered until they are gone, for jobs tha
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from msgspec import Struct, field
 
@@ -45,7 +45,11 @@ class Judged(Struct, frozen=True):
 
 
 class _Family(Struct):
-    """Jobs that hang together; `living` of them have not ended; the `judged` were told of."""
+    """Jobs that hang together; `living` of them have not ended; the `judged` were told of.
+
+    Of one that comes when its parent has been judged, only the elders are with it, and they stay in
+    their own family as well: brothers and sisters do not touch each other.
+    """
 
     lives: dict[str, Life] = field(default_factory=dict)
     living: int = 0
@@ -110,7 +114,8 @@ class Comparison:
         if known is not None and event.parent is not None:
             # A living parent that holds nothing back belongs to somebody else.
             life.linked = event.blocked or known.lives[event.parent].status in TERMINAL
-            family = known if life.linked else family
+            if life.linked:
+                family = _of_elders(known, event.parent) if event.parent in known.judged else known
         family.lives[event.job] = life
         family.living += 1
         self._families[event.job] = family
@@ -188,16 +193,26 @@ class Comparison:
         lives = family.lives
         kept: set[str] = set()
         for job_id in differing:
-            if lives[job_id].deleted:
-                continue
-            at: str | None = job_id
-            while at is not None and at in lives and at not in kept:
-                kept.add(at)
-                at = lives[at].created.parent if lives[at].linked else None
+            if not lives[job_id].deleted:
+                kept.update(_line(lives, job_id, kept))
         for job_id in lives.keys() - kept:
-            del self._families[job_id]
+            if self._families.get(job_id) is family:
+                del self._families[job_id]
             del lives[job_id]
         family.judged = set(lives)
+
+
+def _line(lives: dict[str, Life], job_id: str, known: Collection[str] = ()) -> Iterator[str]:
+    """Name a job and its elders, up to one that is known."""
+    at: str | None = job_id
+    while at is not None and at in lives and at not in known:
+        yield at
+        at = lives[at].created.parent if lives[at].linked else None
+
+
+def _of_elders(family: _Family, parent: str) -> _Family:
+    found = {job_id: family.lives[job_id] for job_id in _line(family.lives, parent)}
+    return _Family(lives=found, judged=set(found))
 
 
 def _backoff_of(queue: Queue | QueueConfigured | QueueFacts) -> Change:

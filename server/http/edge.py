@@ -79,7 +79,10 @@ def unrouted(methods_of: Callable[[web.Request], set[str]]) -> WebHandler:
 
 
 def _tell(call: Call, label: Label, status: int, took_ns: int) -> None:
-    """Tell of an answered request; not its query, which may hold a token."""
+    """Tell of an answered request; not its query, which may hold a token.
+
+    The path is told as it was sent: blanks in it would look like the fields behind it.
+    """
     request = call.request
     told = fields(
         request_id=call.request_id,
@@ -89,7 +92,7 @@ def _tell(call: Call, label: Label, status: int, took_ns: int) -> None:
         actor=call.caller.by,
         remote=request.remote or "",
     )
-    _access.info("%s %s", request.method, request.path, extra=told)
+    _access.info("%s %s", request.method, request.rel_url.raw_path, extra=told)
 
 
 def _count(call: Call) -> None:

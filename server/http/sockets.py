@@ -8,13 +8,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Final
+from typing import Annotated, Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
-from msgspec import DecodeError, Struct, structs
+from msgspec import DecodeError, Meta, Struct, structs
 from msgspec.json import Decoder
 
 from eventlog import LogError
+from projections import bounds
 from projections.events import Undecodable
 from projections.frames import identified
 from server.http.answer import headers_of
@@ -22,7 +23,7 @@ from server.http.call import Call
 from server.http.caller import still_admitted
 from server.http.events import EVENTS
 from server.http.listening import Client, mark_of, passing, wanted_by
-from server.http.ratelimit import TooManyRequests
+from server.http.ratelimit import Limiter, TooManyRequests
 from server.http.streams import UpgradeRequired, abort, taken
 
 PING_SECS: Final = 30.0
@@ -32,6 +33,9 @@ SUBSCRIPTIONS_MAX: Final = 100
 """of one socket"""
 MESSAGE_BYTES_MAX: Final = 16 * 1024
 """of a command"""
+MESSAGES_PER_SEC: Final = 100
+"""that a client may send in the long run, protocol pings among them; who sends more is cut off"""
+MESSAGES_AT_ONCE: Final = 1_000
 _CLOSE_SECS: Final = 2.0
 """for which the other end may take leave"""
 
@@ -42,8 +46,8 @@ class Command(Struct, frozen=True):
     """What a client may send: Subscribe and Unsubscribe, to a queue, a job or both, and Ping."""
 
     cmd: str
-    queue: str | None = None
-    job_id: str | None = None
+    queue: Annotated[str, Meta(max_length=bounds.QUEUE_NAME_CHARACTERS_MAX)] | None = None
+    job_id: Annotated[str, Meta(max_length=bounds.JOB_ID_CHARACTERS_MAX)] | None = None
 
 
 _decode: Final = Decoder(Command).decode
@@ -53,7 +57,9 @@ async def socket(call: Call) -> web.StreamResponse:
     """Tell what happens in the organization over a WebSocket, and take commands that say what."""
     asked = EVENTS.read(call.request)
     client = Client(call, wanted_by(call, asked), mark_of(call, asked), secs_max=None)
-    ws = web.WebSocketResponse(compress=False, max_msg_size=MESSAGE_BYTES_MAX, timeout=_CLOSE_SECS)
+    ws = web.WebSocketResponse(
+        compress=False, max_msg_size=MESSAGE_BYTES_MAX, timeout=_CLOSE_SECS, autoping=False
+    )
     if not ws.can_prepare(call.request):
         raise UpgradeRequired
     async with _a_place(call):
@@ -109,13 +115,21 @@ async def _serve(ws: web.WebSocketResponse, client: Client) -> None:
 
 
 async def _read(ws: web.WebSocketResponse, client: Client) -> None:
-    """Obey commands until the other end leaves."""
+    """Obey commands until the other end leaves, or sends more than anybody needs to."""
+    allowance = Limiter(MESSAGES_PER_SEC, MESSAGES_AT_ONCE)
+    call = client.call
     try:
         async for message in ws:
+            if allowance.take("", call.engine.now_us()).retry_after_secs is not None:
+                abort(call)  # empty messages are read without bound, and answering costs more
+                return
             if message.type is WSMsgType.TEXT:
                 await _obey(ws, client, message.data)
+            elif message.type is WSMsgType.PING:
+                await taken(call, ws.pong(message.data))
+            await asyncio.sleep(0)  # what has arrived already is read without a pause
     except (TimeoutError, ConnectionError):
-        abort(client.call)
+        abort(call)
     finally:
         client.leave()
 

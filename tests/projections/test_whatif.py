@@ -18,6 +18,7 @@ from projections.whatif import Change, Outcome, lives
 from projections.whatif.comparison import Comparison, Judged
 from projections.whatif.life import Life
 from projections.whatif.report import Report
+from projections.whatif.rerun import Rerun
 from tests.build import Bench, a_job
 from tests.fakes import SECOND_US, START_US
 from tests.projections.storm import Storm
@@ -264,6 +265,31 @@ def test_a_child_that_comes_later_meets_the_parent_of_the_other_history(later: b
     late = tale.judged(Change(retry_base_secs=1000), child).what_if
     assert late.outcome is Outcome.COMPLETED
     assert late.ended_at == START_US + (7 + 1000 + 5 + 2 + 5 + 2) * SECOND_US
+
+
+def test_children_that_come_late_are_lived_again_without_their_brothers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+    lived_again = Rerun.fates
+
+    def counted(self: Rerun) -> Any:
+        sizes.append(len(self._runs))
+        return lived_again(self)
+
+    monkeypatch.setattr(Rerun, "fates", counted)
+    tale = Tale()
+    parent = tale.create()
+    tale.live(parent, "fc")
+    late = [tale.create(a_job("video", parent_job_id=parent.id)) for _ in range(5)]
+    for child in late:
+        tale.live(child, "c")
+    grandchild = tale.create(a_job("sms", parent_job_id=late[0].id))
+    tale.live(grandchild, "c")
+    found = compared(tale.records(), Change(max_retries=0))
+    assert {found[child.id].what_if.outcome for child in late} == {Outcome.CANCELLED}
+    assert found[grandchild.id].what_if.outcome is Outcome.CANCELLED
+    assert sizes == [1, 2, 2, 2, 2, 2, 3]
 
 
 def test_what_a_late_server_found_due_at_once_is_as_it_found_it() -> None:

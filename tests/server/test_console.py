@@ -117,6 +117,11 @@ async def test_the_access_log_tells_of_each_request(face: Face) -> None:
     assert unknown["route"] == "other"
 
 
+async def test_a_path_cannot_look_like_other_fields(face: Face) -> None:
+    (line,) = await access_lines(face, "/x%20status=200%20actor=someone")
+    assert line["message"] == "GET /x%20status=200%20actor=someone"
+
+
 async def test_without_it_nothing_is_told(face: Face) -> None:
     with heard(Console.JSON) as stream:
         assert (await face.ask("GET", "/health")).status == 200

@@ -437,6 +437,19 @@ async def test_what_was_missed_is_what_was_told(face: Face) -> None:
                 assert await stream.told(len(wanted)) == wanted
 
 
+async def test_a_worker_was_of_the_queue_that_it_had_then(face: Face) -> None:
+    async with listening(face, "?queue=mail") as stream:
+        for queue in ("mail", "other"):
+            worker = {"queue_name": queue, "hostname": "h", "worker_id": ME}
+            await face.post("/workers/register", worker)
+            await face.post(f"/workers/{ME}/heartbeat", {"current_jobs": 0})
+        await face.post("/queues/mail/pause")
+        told = await stream.told(3)
+    assert kinds(told) == ["WorkerRegistered", "WorkerHeartbeat", "QueuePaused"]
+    async with listening(face, "?queue=mail&after=0") as stream:
+        assert await stream.told(3) == told
+
+
 @pytest.mark.parametrize("lives", [0, 1, 2, 20_000])
 async def test_a_forgotten_life_is_made_out_anew(
     face: Face, monkeypatch: pytest.MonkeyPatch, lives: int

@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 from projections.decide import jobs, queues
 from projections.frames import Frame, Wanted
 from projections.specs import Pause
+from server import live
 from server.engine import SYSTEM, Engine
 from server.lines import Lines
 from server.live import Hub, Listener
@@ -137,7 +138,7 @@ async def test_much_that_waited_for_the_disk_goes_out_in_rounds() -> None:
     await asyncio.sleep(0)
     await until(lambda: hub.reached == positions[-1])
     batches = [len(batch.frames) for batch in listener._batches]
-    assert batches == [1_000, 1_000, 1_000]
+    assert batches == [live.FRAMES_PER_ROUND] * 6
     assert await taken(listener) == positions
 
 

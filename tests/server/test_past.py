@@ -143,6 +143,14 @@ async def test_a_moment_that_has_not_been_is_refused(past: PastFace) -> None:
     assert (await past.then("/jobs", to_text(past.clock.now_us - 1))).status == 200
 
 
+@pytest.mark.parametrize("offset", [2**62, 2**63, 2**64, 10**30])
+async def test_a_page_that_never_was(past: PastFace, offset: int) -> None:
+    await past.create()
+    for path in (f"/jobs?offset={offset}", f"/jobs/dlq?offset={offset}"):
+        for answer in (await past.get(path), await past.then(path, 2)):
+            assert (answer.status, answer.json) == (200, [])
+
+
 @pytest.mark.parametrize("at", ["", "x", "-1", "1.5", "9" * 20, "2026-01-01", "noon", "%C2%B2"])
 async def test_what_is_no_moment_is_refused(face: Face, at: str) -> None:
     body = assert_refused(await face.get(f"/jobs?at={at}"), 400, "VALIDATION_ERROR")

@@ -144,6 +144,18 @@ async def test_only_so_many_may_wait(starting: Starting, tmp_path: Path) -> None
     assert face.past.process.started == 1
 
 
+async def test_long_questions_take_their_room_in_memory_too(starting: Starting) -> None:
+    face = await starting(cache_bytes_max=20_000)
+    for n in range(8):
+        assert (await face.then(f"/jobs?q={n}{'x' * 900}&status={',' * 3_000}", 1)).json == []
+    assert (await face.then(f"/jobs?q=7{'x' * 900}&status=unheard-of", 1)).json == []
+    assert face.past.hits == 1, "statuses that do not exist make no other question"
+    for n in range(20):
+        await face.then(f"/jobs?q={n}{'y' * 900}&contains={'z' * 900}", 1)
+    await face.then(f"/jobs?q=0{'y' * 900}&contains={'z' * 900}", 1)
+    assert face.past.hits == 1, "the first had to make room"
+
+
 async def test_what_takes_longer_is_worked_on(starting: Starting, tmp_path: Path) -> None:
     gate = Gate(tmp_path)
     face = await starting(command=gate.command, secs=0.05, patience=10_000)

@@ -126,3 +126,12 @@ async def test_records_name_the_key_and_the_request(face: Face) -> None:
     assert f'"by":"{key_id}"'.encode() in record
     assert b'"req":"the-request"' in record
     assert LIMITED.encode() not in b"".join(face.log._bodies)
+
+
+async def test_a_worker_of_another_queue_is_not_taken_away(face: Face) -> None:
+    await scoped(face, "mail")
+    before = face.footprint()
+    body = {"queue_name": "mail", "hostname": "h", "worker_id": "in-other"}
+    assert_refused(await face.post("/workers/register", body, key=LIMITED), 409, "CONFLICT")
+    assert face.footprint() == before
+    assert (await face.post("/workers/register", body)).status == 201

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -284,6 +285,52 @@ async def test_a_command_that_is_too_long_ends_it(face: Face) -> None:
         await socket.ws.send_str(json.dumps({"cmd": "x" * sockets.MESSAGE_BYTES_MAX}))
         assert await socket.close_code() == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
     await until(lambda: len(face.service.live) == 0)
+
+
+@pytest.mark.parametrize("field", ["queue", "job_id"])
+async def test_a_subscription_to_more_than_a_name_is_none(face: Face, field: str) -> None:
+    async with connected(face) as socket:
+        await socket.send("Subscribe", **{field: "x" * 256})
+        assert (await socket.next()).type == "Error"
+        await face.create()
+        assert (await socket.told(1))[0].type == "JobCreated"
+
+
+async def test_protocol_pings_are_answered(face: Face) -> None:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with face.client.ws_connect(f"{API}/ws", headers=headers, autoping=False) as ws:
+        await ws.receive()
+        await ws.pong(b"unasked")
+        await ws.ping(b"are you there")
+        answer = await ws.receive(10)
+        assert (answer.type, answer.data) == (aiohttp.WSMsgType.PONG, b"are you there")
+
+
+@pytest.mark.parametrize("kind", ["ping", "pong", "empty", "command"])
+async def test_who_sends_more_than_anybody_needs_to_is_cut_off(face: Face, kind: str) -> None:
+    async with connected(face) as socket, connected(face) as other:
+        send = {
+            "ping": socket.ws.ping,
+            "pong": socket.ws.pong,
+            "empty": lambda: socket.ws.send_str(""),
+            "command": lambda: socket.send("Subscribe", queue="mail"),
+        }[kind]
+        with suppress(ConnectionError):
+            for _ in range(sockets.MESSAGES_AT_ONCE + 1):
+                await send()
+        assert await socket.close_code() == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
+        await until(lambda: face.service.sockets.total() == 1)
+        await face.create()
+        assert (await other.told(1))[0].type == "JobCreated"
+
+
+async def test_many_messages_are_taken_in_the_long_run(face: Face) -> None:
+    async with connected(face) as socket:
+        for _ in range(3):
+            for _ in range(sockets.MESSAGES_AT_ONCE - 1):
+                await socket.ws.ping()
+            await socket.obeyed()
+            face.clock.advance(sockets.MESSAGES_AT_ONCE / sockets.MESSAGES_PER_SEC)
 
 
 # -- how it ends

@@ -82,7 +82,7 @@ def test_reading_is_measured_in_processes_of_its_own(tmp_path: Path) -> None:
     )
     assert passed_over.details["events"] == made["events"]
     assert min(verified.value, passed_over.value, state.value) > 0
-    assert 10 < peak.value < 500
+    assert peak.value > 10  # and no less than this process has
 
 
 def test_the_least_that_reading_costs_is_that_of_compressed_segments_as_well(

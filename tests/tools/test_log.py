@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from projections.moments import to_text
+from spoolog import open as spoolog_history
 from tests.tools.workbench import Story, command, documents, spoolog, write_story
 
 
@@ -39,6 +40,23 @@ def test_cat_gives_the_stored_json_with_its_position(story: SimpleNamespace) -> 
     assert [record["pos"] for record in found] == list(range(1, story.last + 1))
     assert found[0]["events"][1]["payload"] == {"to": "bob"}
     assert '"result":{"sent":2.50}' in result.stdout
+
+
+def test_no_secret_is_shown_to_people() -> None:
+    data_dir = Path(__file__).parents[1] / "golden" / "events-v4"
+    result = spoolog("log", "cat", "--data-dir", data_dir)
+    assert "job.restored" in result.stdout
+    assert "completion_webhook=" in result.stdout
+    assert "hush" not in result.stdout
+    (job_id,) = {
+        fact.event.job
+        for fact in spoolog_history(data_dir).events()
+        if getattr(fact.event, "completion_webhook_secret", None)
+    }
+    for args in (("history", job_id), ("replay", "--step", "--job", job_id)):
+        told = spoolog(*args, "--data-dir", data_dir)
+        assert told.exit_code == 0
+        assert "hush" not in told.stdout
 
 
 @pytest.mark.parametrize("option", ["--type", "--queue", "--job", "--by", "--worker", "--request"])
