@@ -166,6 +166,7 @@ def jobs(hands: Hands) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", SIGHTS)
 def test_no_task_takes_long(
+    *,
     browser: Browser,
     visit: Visit,
     guards: list[Guard],
