@@ -336,6 +336,11 @@ ROUTES: Final = (
         answers={200: list[worker_views.WorkerDetail]},
         past=True,
     ),
+    _get(
+        path=f"{API}/claimants",
+        handler=workers.claimants,
+        answers={200: list[worker_views.Claimant]},
+    ),
     _post(
         path=f"{_WORKERS}/register",
         handler=workers.register,

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from server.claimants import Claimants
 from server.clock import monotonic_us
 from server.diskuse import NOTHING, DiskUse
 from server.engine import Engine
@@ -84,6 +85,7 @@ class Service:
         engine.admission = self.pressure.admit
         self.waiting = WaitingRoom(engine)
         self.live = Hub(engine)
+        self.claimants = Claimants(engine)
         self.sockets: Counter[str] = Counter()
         """open WebSockets, by organization"""
         self.requests: Requests = Requests(RouteTally)

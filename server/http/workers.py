@@ -19,6 +19,12 @@ async def list_(call: Call) -> Answer:
     return await answered(call, asks.WorkerList())
 
 
+async def claimants(call: Call) -> Answer:
+    """Give up to 100 workers as their jobs tell of them, the last heard of first."""
+    found = await call.service.claimants.listed(call.caller)
+    return await reply(call, [views.claimant(one) for one in found])
+
+
 async def register(call: Call) -> Answer:
     """Announce a worker."""
     spec = await NEW_WORKER.read(call.request)

@@ -106,6 +106,7 @@ _EXAMPLES: Final[dict[tuple[str, str], Example]] = {
     ("POST", "/queues/{name}/pause"): Example({"reason": "lunch"}),
     ("POST", "/queues/{name}/resume"): Example(),
     ("GET", "/workers"): Example(),
+    ("GET", "/claimants"): Example(),
     ("POST", "/workers/register"): Example({"queue_name": "mail", "hostname": "h"}, 201),
     ("GET", "/workers/{id}"): Example(subject="worker"),
     ("POST", "/workers/{id}/heartbeat"): Example({"current_jobs": 1}, subject="worker"),

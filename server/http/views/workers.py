@@ -3,8 +3,9 @@
 from msgspec import UNSET, Raw, Struct
 
 from projections.entities import Worker
-from projections.moments import to_text
+from projections.moments import to_text, to_text_or_none
 from projections.rawjson import EMPTY_OBJECT
+from server.claimants import Claimant as Found
 from server.http.views.times import Time
 
 
@@ -34,6 +35,36 @@ class WorkerDetail(Struct, frozen=True):
     version: str | None
     registered_at: Time
     updated_at: Time
+
+
+class Claimant(Struct, frozen=True):
+    """A worker with the jobs of one queue: what it holds, and what it did since the server's start."""
+
+    worker_id: str
+    queue_name: str
+    holding: int
+    oldest_claimed_at: Time | None
+    last_heard_at: Time
+    claimed: int
+    completed: int
+    failed: int
+    leases_lost: int
+
+
+def claimant(found: Found) -> Claimant:
+    """Give a worker as its jobs tell of it."""
+    doings = found.doings
+    return Claimant(
+        worker_id=found.worker,
+        queue_name=found.queue,
+        holding=found.holding,
+        oldest_claimed_at=to_text_or_none(found.oldest_at),
+        last_heard_at=to_text(doings.last_at),
+        claimed=doings.claimed,
+        completed=doings.completed,
+        failed=doings.failed,
+        leases_lost=doings.lost,
+    )
 
 
 def worker(entity: Worker) -> WorkerDetail:
