@@ -358,6 +358,19 @@ def test_workers_are_told(visit: Visit, hands: Hands) -> None:
     expect(line).to_contain_text("host-9")
 
 
+def test_workers_at_work_are_told_though_they_never_announced_themselves(
+    visit: Visit, hands: Hands
+) -> None:
+    for _ in range(2):
+        hands.create("toil")
+    (done,), (_held,) = hands.claim("toil"), hands.claim("toil")
+    hands.complete(done)
+    page = visit("workers")
+    line = page.locator("#claimants").get_by_role("row").filter(has_text="toil")
+    for label, told in {"Holds": "1", "Claimed": "2", "Completed": "1", "Failed": "0"}.items():
+        expect(line.locator(f"[data-label='{label}']")).to_have_text(told)
+
+
 def rows(page: Page) -> Locator:
     return page.locator("#jobs tbody").get_by_role("row")
 

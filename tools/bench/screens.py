@@ -110,6 +110,6 @@ SCREENS: Final = {
     "jobs": Screen(3, _jobs),
     "job": Screen(2, _job, streams=True),
     "deadletters": Screen(5, _deadletters),
-    "workers": Screen(3, lambda visit: visit.get("workers")),
+    "workers": Screen(3, lambda visit: visit.get_all("claimants", "workers")),
     "log": Screen(1, _log),
 }

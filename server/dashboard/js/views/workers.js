@@ -1,4 +1,4 @@
-/** The workers that announced themselves: whether they live, and how much they have in hand. */
+/** Workers as their jobs tell of them, and those that announced themselves. */
 
 import { badge } from "../components/badge.js";
 import { panel } from "../components/panel.js";
@@ -16,17 +16,52 @@ export const view = {
   nav: "workers",
   title: () => "Workers",
   everyMs: 3_000,
-  load: ({ api, signal }) => api.get("workers", null, { signal }),
-  render: (workers, ctx) => panel({ title: count(workers.length, "worker"), id: "workers" },
-    table({
-      caption: "Workers", columns: columns(ctx.now()), rows: workers, rowKey: ({ id }) => id,
-      nothing: empty("No worker has announced itself", "Workers need not: see ", h("code", {}, "POST /workers/register"), "."),
-    }),
-    workers.length >= LISTED_MAX && h("p", { class: "dim" }, "These are the hundred that were last heard of.")),
+  load: async ({ api, signal }) => {
+    const [claimants, workers] = await Promise.all(["claimants", "workers"].map((path) => api.get(path, null, { signal })));
+    return { claimants, workers };
+  },
+  render: ({ claimants, workers }, ctx) => [
+    panel({ title: "At work", id: "claimants" },
+      table({
+        caption: "Workers as their jobs tell of them", columns: ofClaimants(ctx.now()), rows: claimants,
+        rowKey: (one) => JSON.stringify([one.queue_name, one.worker_id]),
+        nothing: empty("Nobody has claimed a job since the server started"),
+      }),
+      mostRecent(claimants)),
+    panel({ title: `Announced: ${count(workers.length, "worker")}`, id: "workers" },
+      table({
+        caption: "Workers that announced themselves", columns: ofWorkers(ctx.now()), rows: workers, rowKey: ({ id }) => id,
+        nothing: empty("No worker has announced itself", "Workers need not: see ", h("code", {}, "POST /workers/register"), "."),
+      }),
+      mostRecent(workers)),
+  ],
 };
 
-function columns(now) {
-  const moment = (at) => h("span", { title: dateTime(at) }, ago(at, now));
+function mostRecent(rows) {
+  return rows.length >= LISTED_MAX && h("p", { class: "dim" }, "These are the hundred that were last heard of.");
+}
+
+function moment(at, now) {
+  return at === null ? "–" : h("span", { title: dateTime(at) }, ago(at, now));
+}
+
+function ofClaimants(now) {
+  const figure = (key, label, options = {}) => ({ key, label, numeric: true, cell: (one) => number(one[key]), ...options });
+  return [
+    { key: "id", label: "Worker", head: true, cell: ({ worker_id: id }) => h("code", { title: id }, shortId(id)) },
+    { key: "queue", label: "Queue", cell: ({ queue_name: name }) => h("a", { href: href(["queues", name]) }, name) },
+    { key: "holding", label: "Holds", numeric: true, cell: ({ holding, queue_name: queue }) => (
+      holding ? h("a", { href: href("jobs", { q: filterOf({ status: "processing", queue }) }), title: "Running jobs of this queue" }, number(holding)) : "0") },
+    { key: "oldest", label: "Oldest claimed", numeric: true, cell: ({ oldest_claimed_at: at }) => moment(at, now) },
+    { key: "heard", label: "Heard of", numeric: true, cell: ({ last_heard_at: at }) => moment(at, now) },
+    figure("claimed", "Claimed"),
+    figure("completed", "Completed"),
+    figure("failed", "Failed"),
+    figure("leases_lost", "Leases lost", { minor: true }),
+  ];
+}
+
+function ofWorkers(now) {
   return [
     { key: "id", label: "Worker", head: true, cell: ({ id }) => h("code", { title: id }, shortId(id)) },
     { key: "status", label: "Status", cell: ({ status }) => badge(status) },
@@ -35,8 +70,8 @@ function columns(now) {
     { key: "jobs", label: "Jobs", numeric: true, cell: (worker) => h("a", {
       href: href("jobs", { q: filterOf({ status: "processing", queue: worker.queue_name }) }), title: "Running jobs of its queue",
     }, `${number(worker.current_jobs)} of ${number(worker.max_concurrency)}`) },
-    { key: "heartbeat", label: "Heard of", numeric: true, cell: ({ last_heartbeat: at }) => moment(at) },
-    { key: "registered", label: "Registered", numeric: true, minor: true, cell: ({ registered_at: at }) => moment(at) },
+    { key: "heartbeat", label: "Heard of", numeric: true, cell: ({ last_heartbeat: at }) => moment(at, now) },
+    { key: "registered", label: "Registered", numeric: true, minor: true, cell: ({ registered_at: at }) => moment(at, now) },
     { key: "version", label: "Version", minor: true, cell: ({ version, worker_type: type }) => [type, version].filter(Boolean).join(" ") || "–" },
   ];
 }
